@@ -1,0 +1,111 @@
+"""Connects to Kafka: client options out of settings, reaching a broker at start-up, creating topics that are missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+
+from monitor.errors import ConfigError, TransientError
+from monitor.ports import Clock
+from monitor.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+# Dead letters carry the bytes of the raw record and headers besides; the raw topic's limit is the broker's 1 MiB.
+DEAD_TOPIC_BYTES = 2 * 1024 * 1024
+_ATTEMPT_MS = 3000
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Options that every client shares."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.ssl_cafile:
+        options["ssl_cafile"] = settings.ssl_cafile
+    if settings.sasl_mechanism:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    return options
+
+
+def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminClient:
+    """Returns an admin client, trying with growing pauses.
+
+    Raises:
+        ConfigError: no broker within `kafka.connect_timeout_seconds`; names address and setting.
+    """
+    deadline = clock.monotonic_seconds() + settings.connect_timeout_seconds
+    pause = 0.2
+    quiet = logging.getLogger("kafka")
+    level = quiet.level
+    quiet.setLevel(logging.CRITICAL)  # our own line says it once, with the setting's name
+    try:
+        while True:
+            try:
+                return KafkaAdminClient(**client_options(settings), bootstrap_timeout_ms=_ATTEMPT_MS)
+            except (kafka_errors.KafkaConfigurationError, ValueError) as exc:
+                raise ConfigError(f"[kafka] settings: {exc}") from exc
+            except (kafka_errors.KafkaError, OSError) as exc:
+                line = (
+                    f"Kafka at {settings.bootstrap_servers} (setting kafka.bootstrap_servers, "
+                    f"MONITOR_KAFKA__BOOTSTRAP_SERVERS) can't be reached: {exc}"
+                )
+                if clock.monotonic_seconds() + pause > deadline:
+                    raise ConfigError(
+                        f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="kafka"
+                    ) from exc
+                log.warning("%s; trying again in %.1f s", line, pause)
+                clock.wait_seconds(pause)
+                pause = min(pause * 2, 5.0)
+    finally:
+        quiet.setLevel(level)
+
+
+def ensure_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
+    """Creates the three topics where they are missing, if `kafka.create_topics` says so.
+
+    Raises:
+        ConfigError: one is missing and may not be created.
+    """
+    wanted: dict[str, dict[str, str]] = {
+        settings.raw_topic: {},
+        settings.scored_topic: {},
+        settings.dead_topic: {"max.message.bytes": str(DEAD_TOPIC_BYTES)},
+    }
+    with translated():
+        existing = set(admin.list_topics())
+    missing = [topic for topic in wanted if topic not in existing]
+    if missing and not settings.create_topics:
+        raise ConfigError(f"Kafka has no topic {', '.join(missing)}; create them, or set kafka.create_topics = true")
+    for topic in missing:
+        spec = {
+            "num_partitions": settings.partitions,
+            "replication_factor": settings.replication_factor,
+            "configs": wanted[topic],
+        }
+        try:
+            admin.create_topics({topic: spec}, wait_for_metadata=True)
+            log.info("created topic %s with %d partitions", topic, settings.partitions)
+        except kafka_errors.TopicAlreadyExistsError:
+            log.debug("topic %s was created by somebody else meanwhile", topic)
+        except kafka_errors.KafkaError as exc:
+            raise ConfigError(f"topic {topic} could not be created: {exc}") from exc
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns the library's errors into TransientError, with a bounded reason."""
+    try:
+        yield
+    except (kafka_errors.AuthorizationError, kafka_errors.SaslAuthenticationFailedError) as exc:
+        raise ConfigError(f"Kafka refuses access: {exc}", reason="kafka_auth") from exc
+    except (kafka_errors.KafkaError, OSError) as exc:
+        raise TransientError(f"Kafka: {exc}", reason="kafka_unavailable") from exc

@@ -1,0 +1,80 @@
+"""What the novelty index remembers, in Redis, shared by all workers; see redis_keys.py for the keys."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+
+import redis
+
+from monitor.adapters.redis_connection import script, translated
+from monitor.adapters.redis_keys import RedisKeys
+from monitor.messages import StoryClaim, StoryRecord
+
+_SEPARATOR = "\x1f"
+
+
+class RedisStoryMemory:
+    """Implements StoryMemory.
+
+    Args:
+        client: the connection.
+        prefix: `redis.key_prefix`.
+        horizon_seconds: how long a claim is remembered.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str, horizon_seconds: int) -> None:
+        self._client = client
+        self._keys = RedisKeys(prefix)
+        self._horizon_seconds = horizon_seconds
+        self._remember = client.register_script(script("remember"))
+
+    def look_up(
+        self, ids: Sequence[str], bands: Sequence[str]
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """See StoryMemory."""
+        keys = [*map(self._keys.document, ids), *map(self._keys.band, bands)]
+        with translated():
+            values = self._client.mget(keys) if keys else []
+            newest = [value.decode() if value else "" for value in values[len(ids) :]]
+            wanted = sorted(set(newest) - {""})
+            sketches = self._client.mget([self._keys.story(story) for story in wanted]) if wanted else []
+        records = {
+            story: StoryRecord(story, struct.unpack_from("<q", packed)[0], packed[8:])
+            for story, packed in zip(wanted, sketches, strict=True)
+            if packed
+        }
+        claims = [_claim(id_, value) for id_, value in zip(ids, values[: len(ids)], strict=True)]
+        # A band may outlive its story's sketch only by a race with expiry; the empty sketch matches nothing.
+        return claims, [records.get(story) or (StoryRecord(story, 0, b"\0\0\0\0") if story else None) for story in newest]
+
+    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+        """See StoryMemory."""
+        if not claims:
+            return []
+        rows = [
+            {
+                "claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}",
+                "story": claim.story_id,
+                "bands": list(claim.bands),
+                "seen": list(claim.seen),
+            }
+            for claim in claims
+        ]
+        sketches = [
+            struct.pack("<q", claim.record.available_ms) + claim.record.sketch if claim.record else b"" for claim in claims
+        ]
+        with translated():
+            standing = self._remember(
+                keys=[self._keys.document(claim.document_id) for claim in claims],
+                args=[self._keys.novelty_prefix(), self._horizon_seconds, json.dumps(rows, ensure_ascii=False), *sketches],
+            )
+        return [_claim(claim.document_id, value) for claim, value in zip(claims, standing, strict=True)]
+
+
+def _claim(document_id: str, value: bytes | None) -> StoryClaim | None:
+    if not value:
+        return None
+    story_id, origin = value.decode().rsplit(_SEPARATOR, 1)
+    return StoryClaim(document_id, origin, story_id)

@@ -1,0 +1,184 @@
+"""Trends in Redis: the TrendStore of workers and the TrendReader of exporters.
+
+Guarantees: counts and position of a partition change in one Lua step, in one cluster slot; a batch is applied once, in
+order, by the holder of the newest epoch. Sums are integers; what is read back does not depend on the order of batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+
+from monitor.adapters.redis_connection import script, translated
+from monitor.adapters.redis_keys import RedisKeys, bucket_name, bucket_of, cell_of, field_of
+from monitor.messages import (
+    ApplyOutcome,
+    ApplyResult,
+    Assignment,
+    BucketCounts,
+    Evidence,
+    PartitionState,
+    PartitionUpdate,
+    RankedStory,
+    Subject,
+)
+from monitor.settings import TrendSettings
+from monitor.trends.buckets import bucket_at
+
+_READ_CHUNK = 500
+
+
+class RedisTrends:
+    """Implements TrendStore and TrendReader.
+
+    Args:
+        client: the connection.
+        prefix: `redis.key_prefix`.
+        settings: bucket lengths and retentions.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str, settings: TrendSettings) -> None:
+        self._client = client
+        self._keys = RedisKeys(prefix)
+        self._settings = settings
+        self._apply = client.register_script(script("apply"))
+        self._assign = client.register_script(script("assign"))
+        self._skip = client.register_script(script("skip"))
+        fine, coarse = settings.fine_bucket_seconds, settings.coarse_bucket_seconds
+        self._retention_seconds = {
+            fine: int(settings.fine_retention_hours * 3600) + fine,
+            coarse: int(settings.coarse_retention_days * 86_400) + coarse,
+        }
+
+    def assign(self, partition: int, earliest: int) -> Assignment:
+        """See TrendStore."""
+        with translated():
+            self._client.sadd(self._keys.partitions(), partition)
+            epoch, position = self._assign(keys=[self._keys.state(partition)], args=[earliest])
+        return Assignment(partition, int(epoch), int(position))
+
+    def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
+        """See TrendStore."""
+        with translated():
+            return _outcome(self._skip(keys=[self._keys.state(partition)], args=[epoch, position]))
+
+    def apply(self, update: PartitionUpdate) -> ApplyOutcome:
+        """See TrendStore."""
+        keys, plan = self._plan(update)
+        args = [update.epoch, update.begin, update.end, update.last_published_ms, json.dumps(plan, ensure_ascii=False)]
+        with translated():
+            return _outcome(self._apply(keys=keys, args=args))
+
+    def _plan(self, update: PartitionUpdate) -> tuple[list[str], dict[str, Any]]:
+        partition, coarse = update.partition, self._settings.coarse_bucket_seconds
+        lengths = sorted(self._retention_seconds)
+        keys = [self._keys.state(partition), *(self._keys.touched(partition, seconds) for seconds in lengths)]
+        buckets = [
+            {
+                "name": bucket_name(bucket),
+                "ttl": self._retention_seconds[bucket.seconds],
+                "touched": 2 + lengths.index(bucket.seconds),
+                "counts": {field_of(cell): amount for cell, amount in counts.items()},
+            }
+            for bucket, counts in update.counts.items()
+        ]
+        keys += [self._keys.bucket(partition, bucket) for bucket in update.counts]
+        stories: dict[str, dict[str, float]] = defaultdict(dict)
+        for subject, evidence in update.evidence:
+            key = self._keys.evidence(partition, bucket_at(evidence.published_ms, coarse).start_ms, subject)
+            stories[key][_dump(evidence)] = evidence.negative_probability
+        told: dict[str, Counter[str]] = defaultdict(Counter)
+        for published_ms, story_id in update.copies:
+            told[self._keys.copies(partition, bucket_at(published_ms, coarse).start_ms)][story_id] += 1
+        ttl = self._retention_seconds[self._settings.fine_bucket_seconds]
+        plan = {
+            "buckets": buckets,
+            "evidence": [{"stories": members, "ttl": ttl} for members in stories.values()],
+            "evidence_limit": self._settings.evidence_per_bucket,
+            "copies": [{"counts": counts, "ttl": ttl} for counts in told.values()],
+            "bucket_prefix": self._keys.bucket_prefix(partition),
+        }
+        return [*keys, *stories, *told], plan
+
+    def partitions(self) -> list[PartitionState]:
+        """See TrendReader."""
+        with translated():
+            numbers = sorted(int(member) for member in self._client.smembers(self._keys.partitions()))
+            pipe = self._client.pipeline(transaction=False)
+            for number in numbers:
+                pipe.hmget(self._keys.state(number), "position", "epoch", "last_published_ms")
+            rows = pipe.execute()
+        return [
+            PartitionState(number, *(int(value or 0) for value in row))
+            for number, row in zip(numbers, rows, strict=True)
+            if row[0] is not None
+        ]
+
+    def changed_since(self, partition: int, position: int) -> list[BucketCounts]:
+        """See TrendReader."""
+        names: list[bytes] = []
+        with translated():
+            for seconds in sorted(self._retention_seconds):
+                names += self._client.zrangebyscore(self._keys.touched(partition, seconds), f"({position}", "+inf")
+        found = []
+        for start in range(0, len(names), _READ_CHUNK):
+            buckets = [bucket_of(name.decode()) for name in names[start : start + _READ_CHUNK]]
+            with translated():
+                pipe = self._client.pipeline(transaction=False)
+                for bucket in buckets:
+                    pipe.hgetall(self._keys.bucket(partition, bucket))
+                rows = pipe.execute()
+            for bucket, row in zip(buckets, rows, strict=True):
+                counts = {cell_of(field.decode()): int(value) for field, value in row.items()}
+                found.append(BucketCounts(partition, bucket, counts))
+        return found
+
+    def stories(self, subject: Subject, from_ms: int, to_ms: int, limit: int) -> list[RankedStory]:
+        """See TrendReader."""
+        length = self._settings.coarse_bucket_seconds
+        starts = range(bucket_at(from_ms, length).start_ms, to_ms, length * 1000)
+        with translated():
+            numbers = sorted(int(member) for member in self._client.smembers(self._keys.partitions()))
+            pipe = self._client.pipeline(transaction=False)
+            for number in numbers:
+                for start in starts:
+                    pipe.zrange(self._keys.evidence(number, start, subject), 0, -1)
+            found = [_load(member) for row in pipe.execute() for member in row]
+            told = self._told(numbers, starts, [evidence.story_id for evidence in found])
+        ranked = [
+            RankedStory(evidence, 1 + told[evidence.story_id])
+            for evidence in found
+            if from_ms <= evidence.published_ms < to_ms
+        ]
+        ranked.sort(key=lambda s: (-s.documents, -s.evidence.negative_probability, s.evidence.story_id))
+        return ranked[:limit]
+
+    def _told(self, numbers: Sequence[int], starts: Iterable[int], story_ids: Sequence[str]) -> Counter[str]:
+        told: Counter[str] = Counter()
+        if not story_ids:
+            return told
+        pipe = self._client.pipeline(transaction=False)
+        for number in numbers:
+            for start in starts:
+                pipe.hmget(self._keys.copies(number, start), list(story_ids))
+        for row in pipe.execute():
+            for story_id, value in zip(story_ids, row, strict=True):
+                told[story_id] += int(value or 0)
+        return told
+
+
+def _outcome(answer: Sequence[Any]) -> ApplyOutcome:
+    return ApplyOutcome(ApplyResult(answer[0].decode()), int(answer[1]))
+
+
+def _dump(evidence: Evidence) -> str:
+    values = [getattr(evidence, name) for name in Evidence.__dataclass_fields__]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _load(member: bytes) -> Evidence:
+    return Evidence(*json.loads(member))

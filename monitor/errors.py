@@ -1,0 +1,44 @@
+"""What can go wrong, grouped by what the caller does next.
+
+MonitorError
+├─ ConfigError             stop at start-up, say which key
+├─ InvalidMessageError     dead-letter, go on
+├─ TransientError          retry with backoff, offsets stay uncommitted
+└─ ClassifierError         a batch failed: split it, dead-letter the culprit; never score it neutral
+"""
+
+from __future__ import annotations
+
+
+class MonitorError(Exception):
+    """Base of everything the monitor raises on purpose.
+
+    Attributes:
+        reason: a word out of a bounded set; it is also the value of the metric label `reason`.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ConfigError(MonitorError):
+    """A setting is wrong or something it names is missing: stop at start-up."""
+
+    def __init__(self, message: str, *, reason: str = "config") -> None:
+        super().__init__(message, reason=reason)
+
+
+class InvalidMessageError(MonitorError):
+    """A message that can never be read: dead-letter it with this reason and go on."""
+
+
+class TransientError(MonitorError):
+    """An outside system failed for now: retry with backoff; offsets stay where they are."""
+
+
+class ClassifierError(MonitorError):
+    """A batch could not be classified: split it until the culprit is alone."""
+
+    def __init__(self, message: str, *, reason: str = "classifier") -> None:
+        super().__init__(message, reason=reason)

@@ -1,0 +1,54 @@
+"""Text clean-up: one form for the classifiers, one for comparing stories.
+
+Guarantees: pure and deterministic; `clean_text` is idempotent; training and serving share it, so that a model sees at
+run time what it saw when it was tuned.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+_URL = re.compile(r"(?:https?://|www\.)\S+|\b(?:pic\.twitter\.com|t\.co)/\S+", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_SPACE = re.compile(r"\s+")
+# Wire prefixes that an editor adds to a story that already ran; they do not make it another story.
+_WIRE_PREFIX = re.compile(
+    r"^(?:(?:rpt|refile|update\s*\d*|updated?|wrapup\s*\d*|corrected|breaking(?:\s+news)?|exclusive|reprint|rt\s+@\w+|"
+    r"(?:reuters|ap|afp|dpa|xinhua))\b\s*(?:[-:—–|]\s*\d*\s*[-:—–|]?\s*|\)\s*)|\((?:reuters|ap|afp|update\w*)\)\s*[-:—–]?\s*)+",
+    re.IGNORECASE,
+)
+# " - Publisher" or " | Publisher" at the end of a headline: at most four words, each capitalised or a domain name.
+_PUBLISHER = re.compile(
+    r"\s+(?:[-—–|]|:)\s+(?:via\s+)?(?:[A-Z][\w.&'’]*|[\w-]+\.(?:com|net|org|co))(?:\s+[A-Z][\w.&'’]*){0,3}\s*$"
+)
+_TOKEN = re.compile(
+    r"[$#@]?[A-Za-z\u00c0-\u024f][\w\u00c0-\u024f]*(?:['’][A-Za-z]+)?|\d+(?:[.,]\d+)*%?"
+    r"|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\w+"
+)
+CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+def clean_text(text: str) -> str:
+    """Returns `text` as the classifiers read it: NFKC, HTML entities resolved, links and control marks gone, one space."""
+    previous = None
+    cleaned = text
+    while cleaned != previous:  # "&amp;amp;" needs two rounds, and the result must not change when cleaned again
+        previous = cleaned
+        cleaned = unicodedata.normalize("NFKC", html.unescape(cleaned))
+        cleaned = _CONTROL.sub(" ", _URL.sub(" ", cleaned))
+        cleaned = _SPACE.sub(" ", cleaned).strip()
+    return cleaned
+
+
+def story_text(text: str) -> str:
+    """Returns `text` without what editors add to a reprint: wire prefixes in front, the publisher's name behind."""
+    cleaned = clean_text(text)
+    stripped = _PUBLISHER.sub("", _WIRE_PREFIX.sub("", cleaned))
+    return stripped if len(stripped) >= len(cleaned) // 3 else cleaned
+
+
+def tokens_of(text: str) -> list[str]:
+    """Splits into words, numbers, cashtags and single Chinese characters, in their order and original case."""
+    return _TOKEN.findall(text)

@@ -1,0 +1,75 @@
+"""Decides which story each document tells: a near-duplicate joins the story it repeats, anything else begins one.
+
+Guarantees: decided once, when a document is first seen; asked again for the same record, the answer is the same, whoever
+asks. What is remembered is shared by all workers; a story takes in reprints for a bounded time (of availability).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.ingest.sketch import Sketch, pack, same_story, sketch_of, unpack
+from monitor.messages import Document, Story, StoryClaim, StoryRecord
+from monitor.ports import StoryMemory
+
+
+class NoveltyIndex:
+    """Assigns stories.
+
+    Args:
+        memory: what is remembered, in Redis or in this process.
+        horizon_ms: how long after its first document a story takes in reprints.
+    """
+
+    def __init__(self, memory: StoryMemory, horizon_ms: int) -> None:
+        self._memory = memory
+        self._horizon_ms = horizon_ms
+
+    def assign(self, documents: Sequence[Document]) -> list[Story]:
+        """Returns a story per document, in order."""
+        sketches = [sketch_of(document.headline) for document in documents]
+        stories: dict[int, Story] = {}
+        pending = list(range(len(documents)))
+        while pending:
+            claims = self._decide([documents[i] for i in pending], [sketches[i] for i in pending])
+            standing = self._memory.remember(claims)
+            for i, claim in zip(pending, standing, strict=True):
+                if claim is not None:
+                    stories[i] = _story(claim, documents[i])
+            # Another worker took a band between our look and our claim: look again.
+            pending = [i for i, claim in zip(pending, standing, strict=True) if claim is None]
+        return [stories[i] for i in range(len(documents))]
+
+    def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch]) -> list[StoryClaim]:
+        bands = sorted({band for sketch in sketches for band in sketch.bands})
+        known, records = self._memory.look_up([document.id for document in documents], bands)
+        newest = dict(zip(bands, records, strict=True))
+        held = {band: record.story_id if record else "" for band, record in newest.items()}
+        decided: dict[str, StoryClaim] = {}
+        claims = []
+        for document, sketch, earlier in zip(documents, sketches, known, strict=True):
+            claim = earlier or decided.get(document.id) or self._claim(document, sketch, newest, held)
+            if claim.record is not None and document.id not in decided:
+                for band in sketch.bands:  # what comes later in this batch finds it, and expects to
+                    newest[band] = claim.record
+                    held[band] = claim.story_id
+            decided.setdefault(document.id, claim)
+            claims.append(claim)
+        return claims
+
+    def _claim(
+        self, document: Document, sketch: Sketch, newest: dict[str, StoryRecord | None], held: dict[str, str]
+    ) -> StoryClaim:
+        candidates = {record.story_id: record for band in sketch.bands if (record := newest[band]) is not None}
+        for record in sorted(candidates.values(), key=lambda r: (r.available_ms, r.story_id)):
+            near = abs(document.available_ms - record.available_ms) <= self._horizon_ms
+            if near and same_story(sketch, unpack(record.sketch)):
+                return StoryClaim(document.id, document.origin, record.story_id)
+        record = StoryRecord(document.id, document.available_ms, pack(sketch))
+        seen = tuple(held[band] for band in sketch.bands)
+        return StoryClaim(document.id, document.origin, document.id, record, sketch.bands, seen)
+
+
+def _story(claim: StoryClaim, document: Document) -> Story:
+    repeated = claim.origin != document.origin
+    return Story(claim.story_id, claim.first and not repeated, repeated)

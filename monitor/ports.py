@@ -1,0 +1,142 @@
+"""What the data path needs of the outside, as protocols; adapters implement them, tests and replay swap them.
+
+Contract of every port: a failure that may pass raises TransientError and has changed nothing that a retry would
+repeat wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from monitor.messages import (
+    ApplyOutcome,
+    Assignment,
+    BucketCounts,
+    DeadLetter,
+    Document,
+    PartitionBatch,
+    PartitionState,
+    PartitionUpdate,
+    RankedStory,
+    Score,
+    ScoredDocument,
+    StoryClaim,
+    StoryRecord,
+    Subject,
+)
+
+
+class Clock(Protocol):
+    """The time. Processing time only ever enters through this."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, UTC."""
+
+    def monotonic_seconds(self) -> float:
+        """Seconds on a clock that never goes back, for durations."""
+
+    def wait_seconds(self, seconds: float) -> None:
+        """Lets that much time pass."""
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    def poll(self, timeout_seconds: float) -> Sequence[PartitionBatch]:
+        """Returns what has arrived, at most one batch a partition; empty after the timeout."""
+
+    def rewind(self, partition: int, position: int) -> None:
+        """Reads that partition on from `position`; what was polled from it and not yet applied comes again."""
+
+    def release(self, partition: int) -> None:
+        """Forgets a partition whose epoch is stale; it is taken anew if it still belongs to this worker."""
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Tells the broker how far each partition has come; for watching lag only."""
+
+
+class StoryMemory(Protocol):
+    """What the novelty index remembers, shared by all workers."""
+
+    def look_up(self, ids: Sequence[str], bands: Sequence[str]) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """Returns what is known of each document id, and the newest story of each band."""
+
+    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+        """Stores claims, each whole or not at all, and returns what stands for the document afterwards.
+
+        An earlier claim for the same document stands. None means that one of a new story's bands was taken since
+        `look_up`: decide again.
+        """
+
+
+class Classifier(Protocol):
+    """Scores text; pure in its input."""
+
+    @property
+    def version(self) -> str:
+        """Version of the model, carried by every score."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Languages that it can read."""
+
+    def classify(self, texts: Sequence[str]) -> list[Score]:
+        """Returns one score per text, in order; raises ClassifierError when the batch can't be scored."""
+
+
+class Sink(Protocol):
+    """Where scored documents and dead letters go, each keyed so that writing twice changes nothing."""
+
+    def publish_scored(self, documents: Sequence[ScoredDocument]) -> None:
+        """Hands documents over; durable only after `flush`."""
+
+    def publish_dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Hands dead letters over; durable only after `flush`."""
+
+    def flush(self) -> None:
+        """Returns when everything handed over is durable; raises TransientError if it may not be."""
+
+
+class TrendStore(Protocol):
+    """The writing side of the trends."""
+
+    def assign(self, partition: int, earliest: int) -> Assignment:
+        """Takes the partition: a new epoch, and the stored position (`earliest` where none is stored)."""
+
+    def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
+        """Moves a position forward over records that the broker no longer has."""
+
+    def apply(self, update: PartitionUpdate) -> ApplyOutcome:
+        """Adds the counts and advances the position, both or neither.
+
+        Refuses what was applied already, what begins past the stored position, and a stale epoch.
+        """
+
+
+class TrendReader(Protocol):
+    """The reading side of the trends."""
+
+    def partitions(self) -> list[PartitionState]:
+        """Every partition that ever applied anything."""
+
+    def changed_since(self, partition: int, position: int) -> list[BucketCounts]:
+        """Buckets that changed after `position` was stored, whole; -1 for all."""
+
+    def stories(self, subject: Subject, from_ms: int, to_ms: int, limit: int) -> list[RankedStory]:
+        """Negative stories about `subject` published in [from_ms, to_ms), most told first, then most negative."""
+
+
+class Series(Protocol):
+    """Counts per bucket over time, as the spike stage reads them; trends/series.py has them."""
+
+    def steps(self, subject: Subject, measure: str, seconds: int, first: int, stop: int) -> np.ndarray:
+        """(stop - first,) int64: the measure in each bucket of that length with index in [first, stop)."""
+
+    def first_index(self, subject: Subject, measure: str, seconds: int) -> int | None:
+        """Index of the oldest bucket that counts any."""
+
+    def take_changes(self) -> dict[Subject, int]:
+        """Subjects changed since the last call, with the start (ms) of the oldest bucket that changed."""

@@ -1,0 +1,319 @@
+"""Settings: frozen, one section per stage or adapter; flags beat environment, environment beats TOML, TOML beats defaults.
+
+Environment: MONITOR_<SECTION>__<KEY>, for instance MONITOR_KAFKA__BOOTSTRAP_SERVERS. A misspelt name, an unknown key
+and a missing file are errors at start-up that name where they stand and what is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from monitor.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "MONITOR_"
+CONFIG_VARIABLE = "MONITOR_CONFIG"
+# Set for other parts of the program, not settings sections.
+_RESERVED = {CONFIG_VARIABLE, "MONITOR_JAVA"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class KafkaSettings(_Section):
+    """The broker and the topics."""
+
+    bootstrap_servers: str = Field(
+        "127.0.0.1:9092", min_length=3, description="Brokers, host:port separated by commas."
+    )
+    raw_topic: str = Field("news.raw", min_length=1, description="Topic that documents are read from.")
+    scored_topic: str = Field("news.scored", min_length=1, description="Topic for scored documents.")
+    dead_topic: str = Field("news.dead", min_length=1, description="Topic for records that can't be read.")
+    group_id: str = Field("sentiment-monitor", min_length=1, description="Consumer group of the workers.")
+    create_topics: bool = Field(True, description="Whether a worker creates topics that are missing.")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics it creates; more allow more workers.")
+    replication_factor: int = Field(1, ge=1, le=7, description="Replicas of topics it creates.")
+    max_poll_records: int = Field(256, ge=1, le=10_000, description="Records a poll; more is faster, and later.")
+    session_timeout_seconds: float = Field(
+        10.0, ge=6, le=300, description="Silence after which the broker gives a worker's partitions away."
+    )
+    max_poll_interval_seconds: float = Field(
+        300.0, ge=10, le=3600, description="Longest batch; a worker that takes longer loses its partitions."
+    )
+    connect_timeout_seconds: float = Field(
+        30.0, gt=0, le=3600, description="How long start-up tries to reach a broker before it gives up."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the broker."
+    )
+    ssl_cafile: str | None = Field(None, description="CA file for SSL.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism."
+    )
+    sasl_username: str | None = Field(None, description="SASL user.")
+    sasl_password: SecretStr | None = Field(None, description="SASL password.")
+
+
+class RedisSettings(_Section):
+    """The trend store."""
+
+    url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// address, with user and password where the server wants them.",
+    )
+    key_prefix: str = Field(
+        "sentiment", pattern=r"^[a-z0-9_.-]{1,64}$", description="First part of each key; one per data set."
+    )
+    connect_timeout_seconds: float = Field(
+        30.0, gt=0, le=3600, description="How long start-up tries to reach Redis before it gives up."
+    )
+
+
+class IngestSettings(_Section):
+    """Stage 1: bytes to documents."""
+
+    max_message_bytes: int = Field(262_144, ge=1024, description="Longer messages are dead-lettered as `oversized`.")
+    future_tolerance_seconds: float = Field(
+        300.0, ge=0, description="How far a clock may run ahead before the time is clamped and counted."
+    )
+    story_horizon_hours: float = Field(
+        72.0, gt=0, le=720, description="How long a story takes in reprints; longer joins more, and keeps more."
+    )
+    entities_file: Path | None = Field(None, description="CSV ticker,name,... in place of the bundled companies.")
+
+
+class ClassifierSettings(_Section):
+    """Stage 2: documents to scores."""
+
+    model: Path | None = Field(None, description="Model folder; empty for the shipped English model.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    max_batch_tokens: int = Field(
+        4096, ge=128, le=1_048_576, description="Padded tokens a batch; more fills a GPU, and takes memory."
+    )
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the model; 0 leaves it to torch.")
+
+
+class TrendSettings(_Section):
+    """Stage 3: scores to rolling windows."""
+
+    fine_bucket_seconds: int = Field(60, ge=10, le=3600, description="Bucket length for windows up to a day.")
+    coarse_bucket_seconds: int = Field(3600, ge=600, le=86_400, description="Bucket length for baselines.")
+    fine_retention_hours: float = Field(50.0, ge=2, description="How long fine buckets are kept; Redis memory.")
+    coarse_retention_days: float = Field(35.0, ge=1, description="How long coarse buckets are kept; Redis memory.")
+    windows_hours: tuple[float, ...] = Field(
+        (1.0, 6.0, 24.0), min_length=1, description="Rolling windows that the exporter publishes."
+    )
+    evidence_per_bucket: int = Field(
+        50, ge=3, le=1000, description="Most negative stories kept per subject and coarse bucket and partition."
+    )
+
+    @model_validator(mode="after")
+    def _nested(self) -> TrendSettings:
+        if self.coarse_bucket_seconds % self.fine_bucket_seconds:
+            raise ValueError("coarse_bucket_seconds must be a multiple of fine_bucket_seconds")
+        if max(self.windows_hours) > self.fine_retention_hours:
+            raise ValueError("the longest of windows_hours must not exceed fine_retention_hours")
+        return self
+
+
+class SpikeSettings(_Section):
+    """Stage 4: windows to spikes."""
+
+    window_minutes: int = Field(60, ge=5, le=1440, description="Window whose negative stories are judged.")
+    timeline_hours: float = Field(48.0, ge=1, le=720, description="How far back the timeline and spikes reach.")
+    history_days: float = Field(28.0, ge=1, description="How much past a baseline learns from.")
+    guard_hours: float = Field(2.0, ge=0, description="The most recent past, kept out of the baseline.")
+    min_history_hours: float = Field(24.0, ge=1, description="Past needed before anything is judged.")
+    half_life_days: float = Field(7.0, gt=0, description="Age at which an hour counts half in the baseline.")
+    on_score: float = Field(4.0, gt=0, description="Surprise of the count that starts a spike; higher is rarer.")
+    off_score: float = Field(2.0, gt=0, description="Surprise below which a spike may end.")
+    on_share_score: float = Field(2.5, description="Surprise of the share of negatives that starts a spike.")
+    off_after_minutes: int = Field(15, ge=0, description="How long the score must stay low before a spike ends.")
+    min_negative_stories: int = Field(6, ge=1, description="Fewer negative stories than this never start a spike.")
+    dimensions: tuple[Literal["topic", "entity", "all"], ...] = Field(
+        ("topic", "entity"), min_length=1, description="Which subjects are judged."
+    )
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> SpikeSettings:
+        if self.off_score > self.on_score:
+            raise ValueError("off_score must not exceed on_score")
+        return self
+
+
+class WorkerSettings(_Section):
+    """The worker process."""
+
+    host: str = Field("127.0.0.1", description="Address that its /metrics, /healthz and /readyz listen on.")
+    port: int = Field(9101, ge=0, le=65_535, description="Port of the same; 0 chooses a free one.")
+    retry_limit_seconds: float = Field(
+        3600.0, gt=0, description="How long a batch is retried before the worker stops and says so."
+    )
+
+
+class ExporterSettings(_Section):
+    """The exporter process."""
+
+    host: str = Field("127.0.0.1", description="Address that console, API and /metrics listen on.")
+    port: int = Field(9102, ge=0, le=65_535, description="Port of the same; 0 chooses a free one.")
+    refresh_seconds: float = Field(5.0, ge=0.2, le=300, description="How often Redis is read.")
+    evidence_stories: int = Field(3, ge=1, le=3, description="Stories published per spike that is on.")
+
+
+class LogSettings(_Section):
+    """Logs, on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level shown.")
+    json_lines: bool = Field(False, description="One JSON object a line instead of text.")
+
+
+class Settings(_Section):
+    """All sections."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    ingest: IngestSettings = IngestSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    trends: TrendSettings = TrendSettings()
+    spikes: SpikeSettings = SpikeSettings()
+    worker: WorkerSettings = WorkerSettings()
+    exporter: ExporterSettings = ExporterSettings()
+    log: LogSettings = LogSettings()
+
+
+def load_settings(
+    config: Path | None = None,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Merges TOML file, environment and `section.key=value` flags over the defaults.
+
+    Args:
+        config: the TOML file; None reads the path in MONITOR_CONFIG, if set.
+        flags: values of `--set`.
+        environment: in place of the process's, for tests.
+
+    Raises:
+        ConfigError: names the file, variable or flag, the key, and what is allowed.
+    """
+    env = os.environ if environment is None else environment
+    path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
+    merged: dict[str, dict[str, Any]] = {}
+    origins: dict[tuple[str, str], str] = {}
+    for origin, section, key, value in [*_from_file(path), *_from_environment(env), *_from_flags(flags)]:
+        _check_key(origin, section, key)
+        merged.setdefault(section, {})[key] = value
+        origins[section, key] = origin
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as exc:
+        raise ConfigError("\n".join(_explain(error, origins) for error in exc.errors())) from exc
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    return {name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)}
+
+
+def _from_file(path: Path | None) -> list[tuple[str, str, str, Any]]:
+    if path is None:
+        return []
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise ConfigError(f"{path}: no such settings file") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: not TOML: {exc}") from exc
+    found = []
+    for section, values in table.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {section!r} stands outside a section; sections: {', '.join(_sections())}")
+        found += [(str(path), section, key, value) for key, value in values.items()]
+    return found
+
+
+def _from_environment(env: Mapping[str, str]) -> list[tuple[str, str, str, Any]]:
+    found = []
+    for name, value in sorted(env.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _RESERVED:
+            continue
+        section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if not separator:
+            raise ConfigError(f"environment {name}: expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>; sections: {', '.join(_sections())}")
+        found.append((f"environment {name}", section, key, _parsed(section, key, value)))
+    return found
+
+
+def _from_flags(flags: Sequence[str]) -> list[tuple[str, str, str, Any]]:
+    found = []
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        section, dot, key = name.partition(".")
+        if not equals or not dot:
+            raise ConfigError(f"--set {flag}: expected section.key=value")
+        found.append((f"--set {name}", section, key, _parsed(section, key, value)))
+    return found
+
+
+def _parsed(section: str, key: str, value: str) -> Any:
+    """Lists come as comma-separated text; everything else is left to the field's type."""
+    model = _sections().get(section)
+    field = model.model_fields.get(key) if model else None
+    if field is not None and str(field.annotation).startswith("tuple"):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _check_key(origin: str, section: str, key: str) -> None:
+    sections = _sections()
+    if section not in sections:
+        raise ConfigError(f"{origin}: no section {section!r}; sections: {', '.join(sections)}")
+    if key not in sections[section].model_fields:
+        raise ConfigError(f"{origin}: no key {section}.{key}; keys: {', '.join(sections[section].model_fields)}")
+
+
+def _explain(error: Any, origins: Mapping[tuple[str, str], str]) -> str:
+    section, key = str(error["loc"][0]), str(error["loc"][1]) if len(error["loc"]) > 1 else ""
+    if not key:
+        given = sorted(origin for (s, _), origin in origins.items() if s == section)
+        return f"{', '.join(given) or 'defaults'}: [{section}] {error['msg']}"
+    origin = origins.get((section, key), "default")
+    shown = "" if key in ("url", "sasl_password") else f" (given: {str(error['input'])[:80]!r})"
+    meaning = _sections()[section].model_fields[key].description
+    return f"{origin}: {section}.{key}: {error['msg']}{shown}. Meaning: {meaning}"
+
+
+def settings_toml(settings: Settings) -> str:
+    """The settings as TOML that `load_settings` reads again, secrets masked, each key with its meaning."""
+    lines: list[str] = []
+    for section, model in settings:
+        lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        for key, field in type(model).model_fields.items():
+            value = getattr(model, key)
+            shown = _toml_value(value)
+            lines.append(f"# {field.description}")
+            lines.append(f"# {key} is not set" if value is None else f"{key} = {shown}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return json.dumps(_masked(value.get_secret_value()))
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
+
+
+def _masked(secret: str) -> str:
+    """A password whole; of an address only its user and password."""
+    if "://" not in secret:
+        return "********"
+    scheme, _, rest = secret.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    return f"{scheme}://{'********@' if at and credentials else ''}{host}"

@@ -1,0 +1,117 @@
+"""What a scored document adds to which time bucket.
+
+Guarantees: a pure function of the scored record, so scored records give the same buckets in any order; sums are integers.
+A document is too late for a resolution when it became available after that resolution's retention.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from monitor.messages import (
+    ALL,
+    DOCUMENTS,
+    POLARITY_SCALE,
+    POLARITY_SUM,
+    STORIES,
+    UNSUPPORTED,
+    Bucket,
+    Cell,
+    Evidence,
+    ScoredDocument,
+    Subject,
+    documents_of,
+    stories_of,
+)
+from monitor.settings import TrendSettings
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """All that some scored documents add to the trends.
+
+    Attributes:
+        counts: by bucket and cell.
+        evidence: negative stories, by subject.
+        copies: (published_ms, story id) of documents that told a known story.
+        late: number of documents too old, by resolution name `fine` or `coarse`.
+    """
+
+    counts: dict[Bucket, Counter[Cell]]
+    evidence: list[tuple[Subject, Evidence]]
+    copies: list[tuple[int, str]]
+    late: Counter[str]
+
+
+def contribution_of(documents: Iterable[ScoredDocument], settings: TrendSettings) -> Contribution:
+    """Adds up what `documents` contribute."""
+    total = Contribution({}, [], [], Counter())
+    for scored in documents:
+        document = scored.document
+        if scored.story.repeated:
+            continue
+        for bucket in _buckets(scored, settings, total.late):
+            counts = total.counts.setdefault(bucket, Counter())
+            for subject in subjects_of(scored):
+                for measure, amount in _measures(scored):
+                    counts[Cell(*subject, document.kind, measure)] += amount
+            if scored.score is None:
+                counts[Cell("language", document.language, document.kind, UNSUPPORTED)] += 1
+        if scored.score is not None and scored.score.sentiment == "negative":
+            if scored.story.first:
+                total.evidence.extend((subject, _evidence(scored)) for subject in subjects_of(scored))
+            else:
+                total.copies.append((document.published_ms, scored.story.id))
+    return total
+
+
+def subjects_of(scored: ScoredDocument) -> list[Subject]:
+    """The subjects a document counts for: all, its topic, each of its companies; nothing but `all` if it has no score."""
+    if scored.score is None:
+        return [ALL]
+    return [ALL, ("topic", scored.score.topic), *(("entity", entity) for entity in scored.document.entities)]
+
+
+def bucket_at(instant_ms: int, seconds: int) -> Bucket:
+    """The bucket of that length which holds the instant."""
+    length_ms = seconds * 1000
+    return Bucket(seconds, instant_ms - instant_ms % length_ms)
+
+
+def _buckets(scored: ScoredDocument, settings: TrendSettings, late: Counter[str]) -> Iterator[Bucket]:
+    document = scored.document
+    age_seconds = (document.available_ms - document.published_ms) / 1000
+    if age_seconds <= settings.fine_retention_hours * 3600:
+        yield bucket_at(document.published_ms, settings.fine_bucket_seconds)
+    else:
+        late["fine"] += 1
+    if age_seconds <= settings.coarse_retention_days * 86_400:
+        yield bucket_at(document.published_ms, settings.coarse_bucket_seconds)
+    else:
+        late["coarse"] += 1
+
+
+def _measures(scored: ScoredDocument) -> Iterator[tuple[str, int]]:
+    yield DOCUMENTS, 1
+    if scored.score is None:
+        return
+    yield documents_of(scored.score.sentiment), 1
+    if scored.story.first:
+        yield STORIES, 1
+        yield stories_of(scored.score.sentiment), 1
+        yield POLARITY_SUM, round(scored.score.polarity * POLARITY_SCALE)
+
+
+def _evidence(scored: ScoredDocument) -> Evidence:
+    assert scored.score is not None
+    document = scored.document
+    return Evidence(
+        story_id=scored.story.id,
+        title=document.headline[:300],
+        source=document.source,
+        url=document.url,
+        kind=document.kind,
+        published_ms=document.published_ms,
+        negative_probability=round(scored.score.probabilities[0], 4),
+    )

@@ -1,0 +1,234 @@
+"""Weekly tables of what the trends hold: which weeks were negative, for which topics.
+
+Guarantees: pure from bucket counts to report; sums over partitions and kinds in any order give the same report; weeks
+are ISO weeks of UTC, and shares are of scored stories (a story in a language that no model reads has no sentiment).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monitor.errors import ConfigError
+from monitor.messages import BucketCounts
+from monitor.ports import Clock, TrendReader
+
+_POLL_SECONDS = 0.5
+_MEASURES = {
+    "stories": "stories", "documents": "documents", "negative_stories": "negative",
+    "neutral_stories": "neutral", "positive_stories": "positive",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WeekCounts:
+    """Counts of one week; negative, neutral and positive are scored stories."""
+
+    stories: int = 0
+    documents: int = 0
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+
+    def __add__(self, other: WeekCounts) -> WeekCounts:
+        return WeekCounts(
+            self.stories + other.stories,
+            self.documents + other.documents,
+            self.negative + other.negative,
+            self.neutral + other.neutral,
+            self.positive + other.positive,
+        )
+
+    @property
+    def scored(self) -> int:
+        """Stories that have a sentiment."""
+        return self.negative + self.neutral + self.positive
+
+    @property
+    def negative_share(self) -> float | None:
+        """Negative among scored stories; None where nothing was scored."""
+        return self.negative / self.scored if self.scored else None
+
+
+@dataclass(frozen=True, slots=True)
+class WeekRow:
+    """A line of a table: the week's Monday and its counts; `topic` is the most negative one in the overall table."""
+
+    monday: date
+    counts: WeekCounts
+    topic: str = ""
+
+    @property
+    def name(self) -> str:
+        """The ISO name, such as 2020-W12."""
+        year, week, _ = self.monday.isocalendar()
+        return f"{year}-W{week:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyReport:
+    """All weeks in their order, and for each topic its top weeks by negative stories and by their share."""
+
+    weeks: tuple[WeekRow, ...]
+    by_negative: Mapping[str, tuple[WeekRow, ...]]
+    by_share: Mapping[str, tuple[WeekRow, ...]]
+    min_stories: int
+
+
+def monday_of(instant_ms: int) -> date:
+    """The Monday of the ISO week of UTC in which an instant falls."""
+    day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant_ms)).date()
+    return day - timedelta(days=day.weekday())
+
+
+def weekly_counts(buckets: Iterable[BucketCounts], dimension: str) -> dict[tuple[str, date], WeekCounts]:
+    """Adds the cells of a dimension up to (key, Monday), over buckets, partitions and kinds."""
+    sums: dict[tuple[str, date], WeekCounts] = {}
+    for part in buckets:
+        monday = monday_of(part.bucket.start_ms)
+        for cell, count in part.counts.items():
+            if cell.dimension == dimension and cell.measure in _MEASURES:
+                place = (cell.key, monday)
+                sums[place] = sums.get(place, WeekCounts()) + WeekCounts(**{_MEASURES[cell.measure]: count})
+    return sums
+
+
+def weekly_report(buckets: Sequence[BucketCounts], top: int = 5, min_stories: int = 20) -> WeeklyReport:
+    """Makes the tables.
+
+    Args:
+        buckets: of one length; with two, everything would count twice.
+        top: weeks a topic in each ranking.
+        min_stories: scored stories that a week needs to be ranked by share; a share of little says little.
+    """
+    topics: dict[str, list[WeekRow]] = {}
+    worst: dict[date, tuple[int, str]] = {}
+    for (topic, monday), week in sorted(weekly_counts(buckets, "topic").items()):
+        topics.setdefault(topic, []).append(WeekRow(monday, week))
+        if week.negative > worst.get(monday, (0, ""))[0]:
+            worst[monday] = (week.negative, topic)
+    overall = sorted(((monday, week) for (_, monday), week in weekly_counts(buckets, "all").items()), key=itemgetter(0))
+    return WeeklyReport(
+        weeks=tuple(WeekRow(monday, week, worst.get(monday, (0, ""))[1]) for monday, week in overall),
+        by_negative={topic: top_by_negative(rows, top) for topic, rows in topics.items()},
+        by_share={topic: top_by_share(rows, top, min_stories) for topic, rows in topics.items()},
+        min_stories=min_stories,
+    )
+
+
+def top_by_negative(rows: Iterable[WeekRow], top: int) -> tuple[WeekRow, ...]:
+    """The weeks with the most negative stories; of equals, the one with the larger share, then the earlier one."""
+    ranked = sorted(
+        (row for row in rows if row.counts.negative),
+        key=lambda row: (-row.counts.negative, -(row.counts.negative_share or 0), row.monday),
+    )
+    return tuple(ranked[:top])
+
+
+def top_by_share(rows: Iterable[WeekRow], top: int, min_stories: int) -> tuple[WeekRow, ...]:
+    """The weeks with the largest share of negatives, among those with enough scored stories."""
+    ranked = sorted(
+        (row for row in rows if row.counts.negative and row.counts.scored >= min_stories),
+        key=lambda row: (-(row.counts.negative_share or 0), -row.counts.negative, row.monday),
+    )
+    return tuple(ranked[:top])
+
+
+def read_report(reader: TrendReader, bucket_seconds: int = 3600, top: int = 5, min_stories: int = 20) -> WeeklyReport:
+    """Reads the buckets of that length which the trends still hold, and reports on them."""
+    buckets = [
+        part
+        for state in reader.partitions()
+        for part in reader.changed_since(state.partition, -1)
+        if part.bucket.seconds == bucket_seconds
+    ]
+    return weekly_report(buckets, top, min_stories)
+
+
+def wait_until_applied(reader: TrendReader, positions: Mapping[int, int], clock: Clock, timeout_seconds: float) -> bool:
+    """Waits until the workers have come to `positions` (partition to end offset); False after the timeout."""
+    until = clock.monotonic_seconds() + timeout_seconds
+    while True:
+        reached = {state.partition: state.position for state in reader.partitions()}
+        if all(reached.get(partition, 0) >= end for partition, end in positions.items()):
+            return True
+        if clock.monotonic_seconds() >= until:
+            return False
+        clock.wait_seconds(_POLL_SECONDS)
+
+
+def report_json(report: WeeklyReport) -> dict[str, Any]:
+    """The report as JSON values."""
+    topics = {
+        topic: {
+            "by_negative": [_row_json(row) for row in report.by_negative[topic]],
+            "by_share": [_row_json(row) for row in report.by_share[topic]],
+        }
+        for topic in report.by_negative
+    }
+    weeks = [{**_row_json(row), "most_negative_topic": row.topic or None} for row in report.weeks]
+    return {"min_stories": report.min_stories, "weeks": weeks, "topics": topics}
+
+
+def save_report(report: WeeklyReport, path: Path) -> None:
+    """Writes the report as JSON.
+
+    Raises:
+        ConfigError: the file can't be written.
+    """
+    try:
+        path.write_text(json.dumps(report_json(report), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"--report {path}: {exc.strerror or exc}") from exc
+
+
+def show_report(report: WeeklyReport, console: Console) -> None:
+    """Prints the overall table, then both rankings of each topic."""
+    console.print(_table("Weeks (ISO, UTC)", [(row.topic, row) for row in report.weeks], "most negative topic"))
+    rankings = (
+        ("Top weeks by negative stories", report.by_negative),
+        (f"Top weeks by negative share (at least {report.min_stories} scored stories)", report.by_share),
+    )
+    for title, ranking in rankings:
+        console.print(_table(title, [(topic, row) for topic, rows in ranking.items() for row in rows], "topic"))
+
+
+def _row_json(row: WeekRow) -> dict[str, Any]:
+    counts, share = row.counts, row.counts.negative_share
+    return {
+        "week": row.name,
+        "monday": row.monday.isoformat(),
+        "stories": counts.stories,
+        "documents": counts.documents,
+        "negative": counts.negative,
+        "neutral": counts.neutral,
+        "positive": counts.positive,
+        "negative_share": None if share is None else round(share, 4),
+    }
+
+
+def _table(title: str, rows: list[tuple[str, WeekRow]], topic_column: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(topic_column)
+    table.add_column("week")
+    table.add_column("from")
+    for name in ("stories", "documents", "negative", "neutral", "positive", "negative share"):
+        table.add_column(name, justify="right")
+    previous = None
+    for topic, row in rows:
+        counts, share = row.counts, row.counts.negative_share
+        numbers = (counts.stories, counts.documents, counts.negative, counts.neutral, counts.positive)
+        shown = "" if topic_column == "topic" and topic == previous else topic
+        percent = "-" if share is None else f"{share:.0%}"
+        table.add_row(Text(shown), row.name, row.monday.isoformat(), *(f"{n:,}" for n in numbers), percent)
+        previous = topic
+    return table

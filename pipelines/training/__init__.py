@@ -1,0 +1,1 @@
+"""Fine-tuning: labelled text in, a calibrated two-head checkpoint with its model card out."""

@@ -1,0 +1,119 @@
+"""`pipelines train`: recipe in, model folder out: load, split, tune, calibrate, measure, save."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from monitor.adapters.two_head_model import TwoHeadModel, save_model
+from pipelines.training.datasets import SENTIMENTS, Example, load_examples, sha256_of
+from pipelines.training.encoder import load_encoder, save_tokenizer
+from pipelines.training.figures import figures_of, fit_temperature
+from pipelines.training.loop import NO_LABEL, LoopOptions, encode, label_indices, predict, train
+from pipelines.training.model_card import write_card
+from pipelines.training.splits import split_by_cluster, without_leaks
+
+
+def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) -> dict[str, Any]:
+    """Trains what a recipe says and returns the model's heads.json.
+
+    Args:
+        recipe_path: the TOML recipe.
+        data: folder that the recipe's file names are relative to.
+        encoder: path or hub name that replaces the recipe's.
+        out: folder to write.
+    """
+    recipe = tomllib.loads(recipe_path.read_text(encoding="utf-8"))
+    held_out = {part["file"]: load_examples(data / part["file"], part["kind"]) for part in recipe["held_out"]}
+    rows = [example for part in recipe["train"] for example in load_examples(data / part["file"], part["kind"])]
+    read = len(rows)
+    kept = without_leaks([row.text for row in rows], [row.text for part in held_out.values() for row in part])
+    rows = [rows[i] for i in kept]
+    print(f"{read} labelled rows, {read - len(rows)} left out as near-duplicates of held-out ones")
+    fitting, calibrating = split_by_cluster([row.text for row in rows], recipe["calibration_share"], recipe["seed"])
+
+    names = {"sentiment": list(SENTIMENTS), "topic": sorted({row.topic for row in rows if row.topic})}
+    trunk, tokenizer = load_encoder(encoder or recipe["encoder"], recipe["max_tokens"])
+    pad_id = int(tokenizer.token_to_id("[PAD]"))
+    torch.manual_seed(recipe["seed"])
+    model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
+    model.bert.load_state_dict(trunk.state_dict())
+    options = LoopOptions(**{key: recipe[key] for key in LoopOptions.__dataclass_fields__})
+    _fit(model, [rows[i] for i in fitting], names, tokenizer, pad_id, options)
+
+    temperatures = _calibrate(model, [rows[i] for i in calibrating], names, tokenizer, pad_id, options.train_tokens)
+    figures = {}
+    for file, part in held_out.items():
+        logits = predict(model, encode(tokenizer, [row.text for row in part], recipe["max_tokens"]), pad_id)
+        for task in names:
+            labels = label_indices(part, task, names[task])
+            if (labels != NO_LABEL).all():
+                figures[file] = {"task": task, **figures_of(logits[task], labels, names[task], temperatures[task])}
+    heads = {
+        "name": recipe["name"],
+        "version": recipe["version"],
+        "language": "en",
+        "max_tokens": recipe["max_tokens"],
+        "heads": {
+            task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
+            for task, labels in names.items()
+        },
+        "encoder": {"name": recipe["encoder"], "licence": recipe["encoder_licence"]},
+        "trained_on": [
+            {"file": part["file"], "licence": part["licence"], "sha256": sha256_of(data / part["file"])}
+            for part in recipe["train"]
+        ],
+        "rows": {"read": read, "fitted": len(fitting), "calibrated": len(calibrating)},
+        "held_out": figures,
+        "recipe": {key: recipe[key] for key in LoopOptions.__dataclass_fields__},
+    }
+    save_model(model, heads, out)
+    tokenizer.enable_truncation(max_length=recipe["max_tokens"])
+    save_tokenizer(tokenizer, out)
+    write_card(heads, out)
+    return heads
+
+
+def _fit(
+    model: TwoHeadModel,
+    rows: list[Example],
+    names: dict[str, list[str]],
+    tokenizer: Any,
+    pad_id: int,
+    options: LoopOptions,
+) -> None:
+    encoded = encode(tokenizer, [row.text for row in rows], options.train_tokens)
+    labels = {task: label_indices(rows, task, names[task]) for task in names}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("training", total=None)
+        recent: list[float] = []
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            recent.append(loss)
+            del recent[:-50]
+            progress.update(bar, completed=step, total=steps, description=f"training, loss {np.mean(recent):.3f}")
+
+        train(model, encoded, labels, pad_id, options, on_step)
+
+
+def _calibrate(
+    model: TwoHeadModel,
+    rows: list[Example],
+    names: dict[str, list[str]],
+    tokenizer: Any,
+    pad_id: int,
+    max_tokens: int,
+) -> dict[str, float]:
+    logits = predict(model, encode(tokenizer, [row.text for row in rows], max_tokens), pad_id)
+    temperatures = {}
+    for task in names:
+        labels = label_indices(rows, task, names[task])
+        known = labels != NO_LABEL
+        temperatures[task] = fit_temperature(logits[task][known], labels[known])
+    return temperatures
