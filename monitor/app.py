@@ -196,7 +196,14 @@ class Exporter:
 
     def routes(self) -> dict[str, Handler]:
         """Console, API and metrics."""
-        api = Api(self._settings, lambda: self._snapshot, lambda: self._failure, self._timeline, self._stories)
+        api = Api(
+            self._settings,
+            self._clock.now_ms,
+            lambda: self._snapshot,
+            lambda: self._failure,
+            self._timeline,
+            self._stories,
+        )
         return {**api.routes(), "/metrics": partial(metrics_answer, self.registry)}
 
     def _timeline(self, subject: Subject) -> Timeline:

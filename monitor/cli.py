@@ -53,11 +53,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
-    demo.add_argument("--exit-when-done", action="store_true", help="stop after the report; exit code 0 only if the alerts are those expected")
+    demo.add_argument(
+        "--exit-when-done",
+        action="store_true",
+        help="stop after the report; exit code 0 only if the alerts are those expected",
+    )
     demo.add_argument("--report", type=Path, metavar="FILE", help="write the summary as JSON")
-    demo.add_argument("--feed", type=Path, metavar="FILE.jsonl", help="documents in the news.raw schema, in place of the sample")
+    demo.add_argument(
+        "--feed", type=Path, metavar="FILE.jsonl", help="documents in the news.raw schema, in place of the sample"
+    )
     demo.add_argument("--expect", type=Path, metavar="MANIFEST.json", help="the alerts that the feed must give")
-    demo.add_argument("--live-seconds", type=float, default=75.0, metavar="N", help="how much of the feed's end arrives live (default 75)")
+    demo.add_argument(
+        "--live-seconds",
+        type=float,
+        default=75.0,
+        metavar="N",
+        help="how much of the feed's end arrives live (default 75)",
+    )
     demo.add_argument("--run-dir", type=Path, metavar="DIR", help="where servers and logs live (default: temporary)")
     demo.set_defaults(run=_demo)
 

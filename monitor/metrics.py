@@ -22,26 +22,29 @@ class WorkerMetrics:
         self.documents = Counter(
             "sentiment_documents", "Documents applied to the trends.", ["kind", "language"], registry=registry
         )
-        self.reprints = Counter(
-            "sentiment_reprints", "Documents that told a story already known.", registry=registry
-        )
+        self.reprints = Counter("sentiment_reprints", "Documents that told a story already known.", registry=registry)
         self.repeated = Counter(
-            "sentiment_repeated_documents", "Documents whose id had been read before; they count for nothing.",
+            "sentiment_repeated_documents",
+            "Documents whose id had been read before; they count for nothing.",
             registry=registry,
         )
         self.dead_letters = Counter(
             "sentiment_dead_letters", "Records sent to the dead-letter topic.", ["reason"], registry=registry
         )
         self.late = Counter(
-            "sentiment_late_documents", "Documents too old for a bucket resolution when they became available.",
-            ["resolution"], registry=registry,
+            "sentiment_late_documents",
+            "Documents too old for a bucket resolution when they became available.",
+            ["resolution"],
+            registry=registry,
         )
         self.clamped = Counter(
             "sentiment_clamped_documents", "Documents whose publication time lay in the future.", registry=registry
         )
         self.unsupported = Counter(
-            "sentiment_unsupported_language_documents", "Documents in a language that no model reads.",
-            ["language"], registry=registry,
+            "sentiment_unsupported_language_documents",
+            "Documents in a language that no model reads.",
+            ["language"],
+            registry=registry,
         )
         self.refused = Counter(
             "sentiment_refused_updates", "Batches that the trend store refused.", ["result"], registry=registry
@@ -53,24 +56,32 @@ class WorkerMetrics:
             "sentiment_retries", "Batches tried again after a failure that may pass.", ["reason"], registry=registry
         )
         self.stage_seconds = Histogram(
-            "sentiment_stage_seconds", "Time a batch spent in a stage.", ["stage"], registry=registry,
+            "sentiment_stage_seconds",
+            "Time a batch spent in a stage.",
+            ["stage"],
+            registry=registry,
             buckets=_SECONDS,
         )
         self.stage_documents = Counter(
             "sentiment_stage_documents", "Records that went through a stage.", ["stage"], registry=registry
         )
         self.delay_seconds = Histogram(
-            "sentiment_produce_to_trend_seconds", "From a record's broker timestamp to its count in Redis.",
-            registry=registry, buckets=(*_SECONDS, 60, 300, 1800),
+            "sentiment_produce_to_trend_seconds",
+            "From a record's broker timestamp to its count in Redis.",
+            registry=registry,
+            buckets=(*_SECONDS, 60, 300, 1800),
         )
         self.lag = Gauge(
-            "sentiment_partition_lag_records", "Records of a partition not yet applied.", ["partition"],
+            "sentiment_partition_lag_records",
+            "Records of a partition not yet applied.",
+            ["partition"],
             registry=registry,
         )
         self.last_processed = Gauge(
             "sentiment_last_processed_timestamp_seconds", "When the worker last applied a batch.", registry=registry
         )
         self.ready = Gauge(
-            "sentiment_worker_ready", "1 when model, broker and Redis are there and partitions are assigned.",
+            "sentiment_worker_ready",
+            "1 when model, broker and Redis are there and partitions are assigned.",
             registry=registry,
         )

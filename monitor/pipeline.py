@@ -144,7 +144,11 @@ class Pipeline:
         self._metrics.refused.labels(outcome.result).inc()
         log.warning(
             "partition %d: batch %d to %d refused (%s), the trends hold position %d",
-            batch.partition, batch.begin, batch.end, outcome.result, outcome.position,
+            batch.partition,
+            batch.begin,
+            batch.end,
+            outcome.result,
+            outcome.position,
         )
         if outcome.result is ApplyResult.STALE_EPOCH:
             source.release(batch.partition)

@@ -16,7 +16,6 @@ from monitor.messages import (
     Assignment,
     BucketCounts,
     DeadLetter,
-    Document,
     PartitionBatch,
     PartitionState,
     PartitionUpdate,
@@ -61,7 +60,9 @@ class Source(Protocol):
 class StoryMemory(Protocol):
     """What the novelty index remembers, shared by all workers."""
 
-    def look_up(self, ids: Sequence[str], bands: Sequence[str]) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+    def look_up(
+        self, ids: Sequence[str], bands: Sequence[str]
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
         """Returns what is known of each document id, and the newest story of each band."""
 
     def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:

@@ -218,7 +218,9 @@ def load_settings(
 
 
 def _sections() -> dict[str, type[BaseModel]]:
-    return {name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)}
+    return {
+        name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)
+    }
 
 
 def _from_file(path: Path | None) -> list[tuple[str, str, str, Any]]:
@@ -245,7 +247,9 @@ def _from_environment(env: Mapping[str, str]) -> list[tuple[str, str, str, Any]]
             continue
         section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if not separator:
-            raise ConfigError(f"environment {name}: expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>; sections: {', '.join(_sections())}")
+            raise ConfigError(
+                f"environment {name}: expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>; sections: {', '.join(_sections())}"
+            )
         found.append((f"environment {name}", section, key, _parsed(section, key, value)))
     return found
 

@@ -15,7 +15,12 @@ from monitor.overview import TURN_HOURS, Snapshot, SpikeView, SubjectView
 from monitor.settings import Settings
 from monitor.spikes.timeline import Timeline
 
-_CONTENT_TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+_CONTENT_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 _DIMENSIONS = ("topic", "entity", "all")
 
 
@@ -24,6 +29,7 @@ class Api:
 
     Args:
         settings: for window lengths.
+        now_ms: the time.
         newest: the newest snapshot; None before the first.
         failure: why the last refresh failed; None if it did not.
         timeline: one subject's whole timeline.
@@ -33,12 +39,13 @@ class Api:
     def __init__(
         self,
         settings: Settings,
+        now_ms: Callable[[], int],
         newest: Callable[[], Snapshot | None],
         failure: Callable[[], str | None],
         timeline: Callable[[Subject], Timeline],
         stories: Callable[[Subject, float, int], list[RankedStory]],
     ) -> None:
-        self._settings = settings
+        self._settings, self._now_ms = settings, now_ms
         self._newest, self._failure = newest, failure
         self._timeline, self._stories = timeline, stories
 
@@ -66,7 +73,7 @@ class Api:
         """How far the data reach."""
         snapshot = self._snapshot()
         return {
-            "now": iso(snapshot.at_ms),
+            "now": iso(self._now_ms()),  # not the snapshot's: a reading that hangs must show
             "refreshed": iso(snapshot.at_ms),
             "last_published": iso(snapshot.last_published_ms) if snapshot.last_published_ms else None,
             "documents": sum(state.position for state in snapshot.partitions),

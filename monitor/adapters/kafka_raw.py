@@ -20,6 +20,7 @@ class RawProducer:
     def __init__(self, settings: KafkaSettings) -> None:
         self._topic = settings.raw_topic
         self._pending: list[Any] = []
+        self._ends: dict[int, int] = {}
         with translated():
             self._producer = KafkaProducer(
                 **client_options(settings), acks="all", linger_ms=5, batch_size=65_536, delivery_timeout_ms=60_000
@@ -39,7 +40,13 @@ class RawProducer:
         with translated():
             self._producer.flush(timeout=60)
             for future in pending:
-                future.get(timeout=60)
+                written = future.get(timeout=60)
+                self._ends[written.partition] = max(self._ends.get(written.partition, 0), written.offset + 1)
+
+    @property
+    def end_positions(self) -> dict[int, int]:
+        """By partition, the position behind the last acknowledged message of this producer."""
+        return dict(self._ends)
 
     def close(self) -> None:
         """Flushes and lets go."""

@@ -119,9 +119,7 @@ def scored_message(scored: ScoredDocument) -> dict[str, Any]:
             "topic": score.topic,
             "topic_probability": round(score.topic_probability, 4),
             "sentiment": score.sentiment,
-            "probabilities": {
-                name: round(p, 4) for name, p in zip(SENTIMENTS, score.probabilities, strict=True)
-            },
+            "probabilities": {name: round(p, 4) for name, p in zip(SENTIMENTS, score.probabilities, strict=True)},
             "polarity": round(score.polarity, 4),
             "model": score.model_version,
         }

@@ -30,7 +30,7 @@ class _Held:
     position: int
 
 
-class _Rebalances(ConsumerRebalanceListener):
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
     """Remembers what the coordinator said until the next poll."""
 
     def __init__(self) -> None:
@@ -123,7 +123,9 @@ class KafkaSource:
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """See Source; a commit that fails is of no consequence."""
-        offsets = {self._tp(p): OffsetAndMetadata(position, "", -1) for p, position in positions.items() if p in self._held}
+        offsets = {
+            self._tp(p): OffsetAndMetadata(position, "", -1) for p, position in positions.items() if p in self._held
+        }
         if not offsets:
             return
         self._consumer.commit_async(offsets)

@@ -1,4 +1,7 @@
-"""Trends in this process: for replay and tests; held to the same contract suite as redis_trends.py."""
+"""Trends in this process: for replay and tests; held to the same contract suite as redis_trends.py.
+
+It forgets nothing by age.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,25 @@ from monitor.messages import (
     RankedStory,
     Subject,
 )
+from monitor.settings import TrendSettings
+from monitor.trends.buckets import bucket_at
 
 
 class MemoryTrends:
-    """Implements TrendStore and TrendReader; keeps everything."""
+    """Implements TrendStore and TrendReader.
 
-    def __init__(self) -> None:
+    Args:
+        settings: length of coarse buckets, and how much evidence each keeps; None for the defaults.
+    """
+
+    def __init__(self, settings: TrendSettings | None = None) -> None:
+        self._settings = settings or TrendSettings()
         self._states: dict[int, PartitionState] = {}
         self._counts: dict[tuple[int, Bucket], Counter[Cell]] = {}
         self._touched: dict[tuple[int, Bucket], int] = {}
-        self._evidence: set[tuple[Subject, Evidence]] = set()
-        self._told: Counter[str] = Counter()
+        # By partition, start of the coarse bucket and subject, as Redis keeps them.
+        self._evidence: dict[tuple[int, int, Subject], list[Evidence]] = {}
+        self._told: Counter[tuple[int, str]] = Counter()
 
     def assign(self, partition: int, earliest: int) -> Assignment:
         """See TrendStore."""
@@ -57,8 +68,9 @@ class MemoryTrends:
         for bucket, counts in update.counts.items():
             self._counts.setdefault((update.partition, bucket), Counter()).update(counts)
             self._touched[update.partition, bucket] = update.end
-        self._evidence.update(update.evidence)
-        self._told.update(story_id for _, story_id in update.copies)
+        for subject, evidence in update.evidence:
+            self._keep(update.partition, subject, evidence)
+        self._told.update((self._coarse_start(published_ms), story_id) for published_ms, story_id in update.copies)
         last = max(state.last_published_ms, update.last_published_ms)
         self._states[update.partition] = PartitionState(update.partition, update.end, state.epoch, last)
         return ApplyOutcome(ApplyResult.APPLIED, update.end)
@@ -77,13 +89,26 @@ class MemoryTrends:
 
     def stories(self, subject: Subject, from_ms: int, to_ms: int, limit: int) -> list[RankedStory]:
         """See TrendReader."""
+        starts = range(self._coarse_start(from_ms), to_ms, self._settings.coarse_bucket_seconds * 1000)
         ranked = [
-            RankedStory(evidence, 1 + self._told[evidence.story_id])
-            for about, evidence in self._evidence
+            RankedStory(evidence, 1 + sum(self._told[start, evidence.story_id] for start in starts))
+            for (_, _, about), kept in self._evidence.items()
+            for evidence in kept
             if about == subject and from_ms <= evidence.published_ms < to_ms
         ]
         ranked.sort(key=lambda s: (-s.documents, -s.evidence.negative_probability, s.evidence.story_id))
         return ranked[:limit]
+
+    def _keep(self, partition: int, subject: Subject, evidence: Evidence) -> None:
+        """Keeps the most negative stories of each coarse bucket."""
+        kept = self._evidence.setdefault((partition, self._coarse_start(evidence.published_ms), subject), [])
+        if evidence not in kept:
+            kept.append(evidence)
+            kept.sort(key=lambda one: (-one.negative_probability, one.story_id))
+            del kept[self._settings.evidence_per_bucket :]
+
+    def _coarse_start(self, instant_ms: int) -> int:
+        return bucket_at(instant_ms, self._settings.coarse_bucket_seconds).start_ms
 
     def _state(self, partition: int) -> PartitionState:
         return self._states.get(partition) or PartitionState(partition, -1, 0, 0)

@@ -17,6 +17,8 @@ from monitor.ports import Clock
 from monitor.settings import RedisSettings
 
 log = logging.getLogger(__name__)
+# How a server begins its answer when it takes no writes for now: a full disk, a replica, a failover, a cluster in parts.
+_NO_WRITES = ("MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
@@ -30,8 +32,12 @@ def connect(settings: RedisSettings) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
-    except ValueError as exc:
-        raise ConfigError(f"redis.url: {exc}") from exc
+    except ValueError:
+        # What the library says may quote a part of the password, so it is not passed on.
+        raise ConfigError(
+            "redis.url: no address that can be read; expected redis://[[user]:password@]host[:port][/database], with "
+            "special characters of user and password percent-encoded"
+        ) from None
 
 
 def wait_until_reachable(client: redis.Redis, settings: RedisSettings, clock: Clock) -> None:
@@ -50,7 +56,9 @@ def wait_until_reachable(client: redis.Redis, settings: RedisSettings, clock: Cl
         except TransientError as exc:
             line = f"Redis at {address_of(settings)} (setting redis.url, MONITOR_REDIS__URL) can't be reached: {exc}"
             if clock.monotonic_seconds() + pause > deadline:
-                raise ConfigError(f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="redis") from exc
+                raise ConfigError(
+                    f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="redis"
+                ) from exc
             log.warning("%s; trying again in %.1f s", line, pause)
             clock.wait_seconds(pause)
             pause = min(pause * 2, 5.0)
@@ -76,7 +84,7 @@ def translated() -> Iterator[None]:
     except redis.exceptions.ResponseError as exc:
         if "OOM" in str(exc):
             raise TransientError(f"Redis is out of memory: {exc}", reason="redis_memory") from exc
-        if "MISCONF" in str(exc) or "READONLY" in str(exc) or "CLUSTERDOWN" in str(exc):
+        if any(word in str(exc) for word in _NO_WRITES):
             raise TransientError(f"Redis does not take writes: {exc}", reason="redis_readonly") from exc
         raise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import redis
 
@@ -36,10 +37,10 @@ class RedisStoryMemory:
         """See StoryMemory."""
         keys = [*map(self._keys.document, ids), *map(self._keys.band, bands)]
         with translated():
-            values = self._client.mget(keys) if keys else []
+            values: list[Any] = self._client.mget(keys) if keys else []
             newest = [value.decode() if value else "" for value in values[len(ids) :]]
             wanted = sorted(set(newest) - {""})
-            sketches = self._client.mget([self._keys.story(story) for story in wanted]) if wanted else []
+            sketches: list[Any] = self._client.mget([self._keys.story(story) for story in wanted]) if wanted else []
         records = {
             story: StoryRecord(story, struct.unpack_from("<q", packed)[0], packed[8:])
             for story, packed in zip(wanted, sketches, strict=True)
@@ -47,7 +48,9 @@ class RedisStoryMemory:
         }
         claims = [_claim(id_, value) for id_, value in zip(ids, values[: len(ids)], strict=True)]
         # A band may outlive its story's sketch only by a race with expiry; the empty sketch matches nothing.
-        return claims, [records.get(story) or (StoryRecord(story, 0, b"\0\0\0\0") if story else None) for story in newest]
+        return claims, [
+            records.get(story) or (StoryRecord(story, 0, b"\0\0\0\0") if story else None) for story in newest
+        ]
 
     def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
         """See StoryMemory."""
@@ -63,12 +66,18 @@ class RedisStoryMemory:
             for claim in claims
         ]
         sketches = [
-            struct.pack("<q", claim.record.available_ms) + claim.record.sketch if claim.record else b"" for claim in claims
+            struct.pack("<q", claim.record.available_ms) + claim.record.sketch if claim.record else b""
+            for claim in claims
         ]
         with translated():
             standing = self._remember(
                 keys=[self._keys.document(claim.document_id) for claim in claims],
-                args=[self._keys.novelty_prefix(), self._horizon_seconds, json.dumps(rows, ensure_ascii=False), *sketches],
+                args=[
+                    self._keys.novelty_prefix(),
+                    self._horizon_seconds,
+                    json.dumps(rows, ensure_ascii=False),
+                    *sketches,
+                ],
             )
         return [_claim(claim.document_id, value) for claim, value in zip(claims, standing, strict=True)]
 

@@ -69,7 +69,8 @@ class RedisTrends:
     def apply(self, update: PartitionUpdate) -> ApplyOutcome:
         """See TrendStore."""
         keys, plan = self._plan(update)
-        args = [update.epoch, update.begin, update.end, update.last_published_ms, json.dumps(plan, ensure_ascii=False)]
+        document = json.dumps(plan, ensure_ascii=False)
+        args: list[str | int] = [update.epoch, update.begin, update.end, update.last_published_ms, document]
         with translated():
             return _outcome(self._apply(keys=keys, args=args))
 
@@ -120,7 +121,7 @@ class RedisTrends:
 
     def changed_since(self, partition: int, position: int) -> list[BucketCounts]:
         """See TrendReader."""
-        names: list[bytes] = []
+        names: list[Any] = []
         with translated():
             for seconds in sorted(self._retention_seconds):
                 names += self._client.zrangebyscore(self._keys.touched(partition, seconds), f"({position}", "+inf")

@@ -47,7 +47,7 @@ class TorchClassifier:
         model, heads = load_model(folder)
         self._model = model.to(self._device)
         self._tokenizer = _tokenizer(folder, int(heads["max_tokens"]))
-        self._pad_id = int(self._tokenizer.token_to_id("[PAD]"))
+        self._pad_id = self._tokenizer.token_to_id("[PAD]") or 0
         self._max_batch_tokens = settings.max_batch_tokens
         self._version = f"{heads['name']}@{heads['version']}"
         self._languages = frozenset({str(heads["language"])})
@@ -92,7 +92,8 @@ class TorchClassifier:
             mask[row, : len(encoding.ids)] = 1
         logits = self._model(ids.to(self._device), mask.to(self._device))
         probabilities = {
-            task: torch.softmax(values.float() / self._temperatures[task], dim=-1).cpu() for task, values in logits.items()
+            task: torch.softmax(values.float() / self._temperatures[task], dim=-1).cpu()
+            for task, values in logits.items()
         }
         sentiment = probabilities["sentiment"][:, self._sentiment_order]
         topic_probability, topic = probabilities["topic"].max(dim=-1)
@@ -134,11 +135,15 @@ def _labels(heads: dict[str, dict[str, dict[str, dict[str, str]]]], task: str, f
         id2label = heads["heads"][task]["id2label"]
         return tuple(id2label[str(i)] for i in range(len(id2label)))
     except KeyError as exc:
-        raise ConfigError(f"{folder}: heads.json has no whole id2label for the {task} head: {exc}", reason="labels") from exc
+        raise ConfigError(
+            f"{folder}: heads.json has no whole id2label for the {task} head: {exc}", reason="labels"
+        ) from exc
 
 
 def _sentiment_order(labels: tuple[str, ...], folder: Path) -> list[int]:
     lowered = [label.lower() for label in labels]
     if sorted(lowered) != sorted(SENTIMENTS):
-        raise ConfigError(f"{folder}: sentiment labels are {', '.join(labels)}; expected {', '.join(SENTIMENTS)}", reason="labels")
+        raise ConfigError(
+            f"{folder}: sentiment labels are {', '.join(labels)}; expected {', '.join(SENTIMENTS)}", reason="labels"
+        )
     return [lowered.index(name) for name in SENTIMENTS]

@@ -128,7 +128,14 @@ def _evidence_samples(view: SpikeView, limit: int) -> Iterator[_Sample]:
     yield "sentiment_spike_start_timestamp_seconds", subject, view.spike.start_ms / 1000
     for rank, story in enumerate(view.stories[:limit], start=1):
         evidence = story.evidence
-        labels = (*subject, str(rank), evidence.title[:_TITLE_CHARACTERS], evidence.source, evidence.url, str(story.documents))
+        labels = (
+            *subject,
+            str(rank),
+            evidence.title[:_TITLE_CHARACTERS],
+            evidence.source,
+            evidence.url,
+            str(story.documents),
+        )
         yield "sentiment_spike_story_info", labels, 1
 
 

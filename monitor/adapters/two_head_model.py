@@ -65,7 +65,9 @@ def load_model(folder: Path) -> tuple[TwoHeadModel, dict[str, Any]]:
     missing, unexpected = model.load_state_dict(weights, strict=False)
     # position_ids and the like are buffers that newer library versions recompute; a missing weight is another matter.
     if [name for name in missing if not name.endswith(("position_ids", "token_type_ids"))] or unexpected:
-        raise ConfigError(f"{folder / WEIGHTS} does not fit: missing {missing}, unexpected {unexpected}", reason="model_misfit")
+        raise ConfigError(
+            f"{folder / WEIGHTS} does not fit: missing {missing}, unexpected {unexpected}", reason="model_misfit"
+        )
     return model.eval(), heads
 
 
@@ -73,7 +75,9 @@ def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None
     """Writes the weights as float16 safetensors beside the encoder's config and heads.json."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
-        name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()
+        name: tensor.detach().half().contiguous()
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point()
     }
     save_file(weights, folder / WEIGHTS)
     model.bert.config.save_pretrained(folder)

@@ -87,7 +87,8 @@ class Alerting:
             status = process.poll()
             if status is not None:
                 raise TransientError(
-                    f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}", reason="role_ended"
+                    f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}",
+                    reason="role_ended",
                 )
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ class _Receiver:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            def log_message(self, format: str, *args: object) -> None:
                 """Keeps requests off the terminal."""
 
         self._bodies = bodies
@@ -119,7 +120,9 @@ class _Receiver:
         threading.Thread(target=self._server.serve_forever, name="webhook", daemon=True).start()
 
     def firing(self) -> list[dict[str, Any]]:
-        return [alert for body in list(self._bodies) for alert in body.get("alerts", []) if alert.get("status") == "firing"]
+        return [
+            alert for body in list(self._bodies) for alert in body.get("alerts", []) if alert.get("status") == "firing"
+        ]
 
     def close(self) -> None:
         self._server.shutdown()

@@ -86,7 +86,9 @@ def load_feed(path: Path) -> Feed:
         else:
             timed.append((published, number, line))
     if not timed:
-        raise ConfigError(f"--feed {path}: no line has a `published` time with a zone; see the news.raw schema in the README")
+        raise ConfigError(
+            f"--feed {path}: no line has a `published` time with a zone; see the news.raw schema in the README"
+        )
     timed.sort(key=lambda row: row[:2])
     end = timed[-1][0]
     items = [Item(_key(line, number), (end - published).total_seconds(), line) for published, number, line in timed]

@@ -38,7 +38,9 @@ class FeedPlayer:
         """Sends everything; calls `on_wait` a few times a second meanwhile."""
         started_ms = self._clock.now_ms()
         for item in self._feed.items:
-            due_ms = started_ms if item.before_end_seconds is None else self._end_ms - int(item.before_end_seconds * 1000)
+            due_ms = (
+                started_ms if item.before_end_seconds is None else self._end_ms - int(item.before_end_seconds * 1000)
+            )
             live = due_ms > started_ms
             while live and self._clock.now_ms() < due_ms:
                 self._producer.flush()

@@ -32,7 +32,9 @@ def delay_quantiles(before: Samples, after: Samples) -> dict[str, float | None]:
     """p50 and p99 of produce-to-trend between two scrapes, in seconds: upper bounds of their histogram buckets."""
     name = "sentiment_produce_to_trend_seconds_bucket"
     earlier = {labels["le"]: value for labels, value in before.get(name, [])}
-    grown = sorted((float(labels["le"]), value - earlier.get(labels["le"], 0.0)) for labels, value in after.get(name, []))
+    grown = sorted(
+        (float(labels["le"]), value - earlier.get(labels["le"], 0.0)) for labels, value in after.get(name, [])
+    )
     total = grown[-1][1] if grown else 0.0
     quantiles: dict[str, float | None] = {}
     for label, share in (("p50", 0.5), ("p99", 0.99)):
@@ -81,7 +83,7 @@ def _topics(summary: dict[str, Any]) -> Table:
             _signed(turn["change"]),
             _mix(windows.get(1.0)),
             _mix(windows.get(24.0)),
-            f"{spike['score']:.1f}" if spike else "no data",
+            f"{spike['score'] + 0.0:.1f}" if spike else "no data",
             style=style,
         )
     return table

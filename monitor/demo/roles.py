@@ -84,6 +84,8 @@ class Role:
                 body: bytes = answer.read()
                 return body
         except urllib.error.HTTPError as exc:
-            raise TransientError(f"{path}: {exc.code} {exc.read()[:200].decode(errors='replace')}", reason="http") from exc
+            raise TransientError(
+                f"{path}: {exc.code} {exc.read()[:200].decode(errors='replace')}", reason="http"
+            ) from exc
         except OSError as exc:
             raise TransientError(f"{path}: {exc}", reason="http") from exc

@@ -60,9 +60,7 @@ def run_demo(options: DemoOptions, settings: Settings) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     with ExitStack() as stack:
-        temporary = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="monitor-demo-", ignore_cleanup_errors=True)
-        )
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-", ignore_cleanup_errors=True))
         demo = _Demo(options, feed, manifest, options.run_dir or Path(temporary), console, stack)
         try:
             code = demo.run()
@@ -83,7 +81,13 @@ def _interrupt(*_: object) -> None:
 
 class _Demo:
     def __init__(
-        self, options: DemoOptions, feed: Feed, manifest: Manifest | None, run_dir: Path, console: Console, stack: ExitStack
+        self,
+        options: DemoOptions,
+        feed: Feed,
+        manifest: Manifest | None,
+        run_dir: Path,
+        console: Console,
+        stack: ExitStack,
     ) -> None:
         self._options, self._feed, self._manifest = options, feed, manifest
         self._run_dir, self._console, self._stack = run_dir, console, stack
@@ -102,7 +106,9 @@ class _Demo:
         finished = self._clock.monotonic_seconds()
         summary["seconds"] = {"start": round(up - started, 1), "whole_run": round(finished - started, 1)}
         show(self._console, summary)
-        self._console.print(f"whole run {finished - started:.0f} s, of which {up - started:.0f} s to start", highlight=False)
+        self._console.print(
+            f"whole run {finished - started:.0f} s, of which {up - started:.0f} s to start", highlight=False
+        )
         if self._options.report:
             self._options.report.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return 0 if verdict is None or verdict.right else 1
@@ -158,7 +164,13 @@ class _Demo:
         live_total = sum(1 for item in self._feed.items if self._is_live(item.before_end_seconds))
         history_total = len(self._feed.items) - live_total
         before_live: Samples = {}
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self._console) as progress:
             bars = [progress.add_task("history applied", total=history_total)]
             bars.append(progress.add_task("live, sent", total=live_total))
@@ -286,7 +298,9 @@ class _Demo:
         self._exporter.check()
         for process in self._services.processes:
             if process.poll() is not None:
-                raise TransientError(f"{process.name} has ended; its log ends:\n{process.log_tail()}", reason="role_ended")
+                raise TransientError(
+                    f"{process.name} has ended; its log ends:\n{process.log_tail()}", reason="role_ended"
+                )
 
 
 def _update(progress: Progress, bars: list[TaskID], applied: int, history_total: int, live_sent: int) -> None:

@@ -39,11 +39,17 @@ def judge(spikes: list[dict[str, Any]], manifest: Manifest, end_ms: int) -> Verd
     declared = {(alert.dimension, alert.key) for alert in manifest.alerts}
     missing = []
     for alert in manifest.alerts:
-        starts = [_before_end(spike, end_ms) for spike in relevant if (spike["dimension"], spike["key"]) == (alert.dimension, alert.key)]
+        starts = [
+            _before_end(spike, end_ms)
+            for spike in relevant
+            if (spike["dimension"], spike["key"]) == (alert.dimension, alert.key)
+        ]
         wanted = alert.starts_before_end_seconds
         if not starts:
             missing.append(f"{alert.dimension} {alert.key}")
-        elif wanted is not None and not any(wanted - _LATEST_SECONDS <= s <= wanted + _EARLIEST_SECONDS for s in starts):
+        elif wanted is not None and not any(
+            wanted - _LATEST_SECONDS <= s <= wanted + _EARLIEST_SECONDS for s in starts
+        ):
             missing.append(f"{alert.dimension} {alert.key} {wanted:.0f} s before the end (found at {starts})")
     unexpected = [
         f"{spike['dimension']} {spike['key']} at {spike['start']}"

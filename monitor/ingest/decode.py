@@ -21,7 +21,17 @@ from monitor.messages import Document, Kind, RawRecord
 from monitor.settings import IngestSettings
 
 REASONS = frozenset(
-    {"empty_message", "oversized", "not_utf8", "not_json", "not_an_object", "bad_field", "no_text", "bad_time", "no_zone"}
+    {
+        "empty_message",
+        "oversized",
+        "not_utf8",
+        "not_json",
+        "not_an_object",
+        "bad_field",
+        "no_text",
+        "bad_time",
+        "no_zone",
+    }
 )
 _MAX_TITLE, _MAX_TEXT, _MAX_ID, _MAX_NAME = 1000, 20_000, 200, 80
 # Nobody publishes before the telegraph; a year 0 or 9999 is a broken clock, not news.

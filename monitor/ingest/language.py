@@ -9,18 +9,20 @@ from __future__ import annotations
 import unicodedata
 
 UNDETERMINED = "und"
-_SCRIPTS = {
-    "CJK": "zh",
-    "HIRAGANA": "ja",
-    "KATAKANA": "ja",
-    "HANGUL": "ko",
-    "CYRILLIC": "ru",
-    "ARABIC": "ar",
-    "HEBREW": "he",
-    "GREEK": "el",
-    "THAI": "th",
-    "DEVANAGARI": "hi",
+# Languages by the script they are written in; without a claim, the first.
+_WRITTEN_IN = {
+    "CJK": ("zh", "ja", "ko"),
+    "HIRAGANA": ("ja",),
+    "KATAKANA": ("ja",),
+    "HANGUL": ("ko",),
+    "CYRILLIC": ("ru", "uk", "be", "bg", "mk", "mn", "kk", "sr"),
+    "ARABIC": ("ar", "fa", "ur"),
+    "HEBREW": ("he", "yi"),
+    "GREEK": ("el",),
+    "THAI": ("th",),
+    "DEVANAGARI": ("hi", "mr", "ne"),
 }
+_NEVER_LATIN = {language for languages in _WRITTEN_IN.values() for language in languages} - {"kk", "sr"}
 # A Latin word carries as much as about three Chinese characters; company names stay Latin in any language.
 _CJK_WEIGHT = 3
 _SAMPLE = 400
@@ -44,5 +46,6 @@ def language_of(text: str, claimed: str | None) -> str:
         return "ja"
     script = max(counts, key=lambda name: counts[name])
     if script == "LATIN":
-        return claimed if claimed and claimed not in _SCRIPTS.values() else "en"
-    return _SCRIPTS.get(script, UNDETERMINED)
+        return claimed if claimed and claimed not in _NEVER_LATIN else "en"
+    languages = _WRITTEN_IN.get(script, (UNDETERMINED,))
+    return claimed if claimed in languages else languages[0]

@@ -13,6 +13,8 @@ import unicodedata
 _URL = re.compile(r"(?:https?://|www\.)\S+|\b(?:pic\.twitter\.com|t\.co)/\S+", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")
+# "&amp;amp;…": one round of unescaping takes off one layer, so that a hostile message would cost the square of its length.
+_NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0*38(?![0-9])|#[xX]0*26(?![0-9a-fA-F]));?)+")
 # Wire prefixes that an editor adds to a story that already ran; they do not make it another story.
 _WIRE_PREFIX = re.compile(
     r"^(?:(?:rpt|refile|update\s*\d*|updated?|wrapup\s*\d*|corrected|breaking(?:\s+news)?|exclusive|reprint|rt\s+@\w+|"
@@ -36,7 +38,7 @@ def clean_text(text: str) -> str:
     cleaned = text
     while cleaned != previous:  # "&amp;amp;" needs two rounds, and the result must not change when cleaned again
         previous = cleaned
-        cleaned = unicodedata.normalize("NFKC", html.unescape(cleaned))
+        cleaned = unicodedata.normalize("NFKC", html.unescape(_NESTED_AMPERSAND.sub("&", cleaned)))
         cleaned = _CONTROL.sub(" ", _URL.sub(" ", cleaned))
         cleaned = _SPACE.sub(" ", cleaned).strip()
     return cleaned

@@ -32,13 +32,25 @@ class NoveltyIndex:
         pending = list(range(len(documents)))
         while pending:
             claims = self._decide([documents[i] for i in pending], [sketches[i] for i in pending])
-            standing = self._memory.remember(claims)
+            standing = self._remember(claims)
             for i, claim in zip(pending, standing, strict=True):
                 if claim is not None:
                     stories[i] = _story(claim, documents[i])
-            # Another worker took a band between our look and our claim: look again.
+            # Another worker took a band between our look and our claim, or that of the story it repeats: look again.
             pending = [i for i, claim in zip(pending, standing, strict=True) if claim is None]
         return [stories[i] for i in range(len(documents))]
+
+    def _remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+        """Stores new stories before reprints of them: a story that is refused must not leave reprints of it behind."""
+        begun = {claim.story_id for claim in claims if claim.record is not None}
+        follows = [claim.record is None and claim.story_id in begun for claim in claims]
+        first = [i for i in range(len(claims)) if not follows[i]]
+        standing = dict(zip(first, self._memory.remember([claims[i] for i in first]), strict=True))
+        stored = {claim.story_id for claim in standing.values() if claim is not None}
+        then = [i for i in range(len(claims)) if follows[i] and claims[i].story_id in stored]
+        if then:
+            standing.update(zip(then, self._memory.remember([claims[i] for i in then]), strict=True))
+        return [standing.get(i) for i in range(len(claims))]
 
     def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch]) -> list[StoryClaim]:
         bands = sorted({band for sketch in sketches for band in sketch.bands})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def sketch_of(text: str) -> Sketch:
     tokens = tokens_of(story_text(text))
     words = [token.lower() for token in tokens]
     shingles = {zlib.crc32(word.encode()) for word in words}
-    shingles.update(zlib.crc32(f"{a} {b}".encode()) for a, b in zip(words, words[1:], strict=False))
+    shingles.update(zlib.crc32(f"{a} {b}".encode()) for a, b in pairwise(words))
     if not shingles:
         shingles = {zlib.crc32(text.encode())}
     smallest = tuple(sorted(shingles)[:SKETCH_SIZE])

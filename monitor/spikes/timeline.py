@@ -44,8 +44,14 @@ class Timeline:
     def level(self, i: int) -> Level:
         """Step `i` as a value."""
         return Level(
-            int(self.at_ms[i]), int(self.observed[i]), int(self.stories[i]), float(self.expected[i]),
-            float(self.upper[i]), float(self.score[i]), float(self.share_score[i]), bool(self.active[i]),
+            int(self.at_ms[i]),
+            int(self.observed[i]),
+            int(self.stories[i]),
+            float(self.expected[i]),
+            float(self.upper[i]),
+            float(self.score[i]),
+            float(self.share_score[i]),
+            bool(self.active[i]),
         )
 
     def spikes(self) -> list[Spike]:

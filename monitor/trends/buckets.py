@@ -27,6 +27,7 @@ from monitor.messages import (
 )
 from monitor.settings import TrendSettings
 
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """All that some scored documents add to the trends.

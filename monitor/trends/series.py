@@ -58,7 +58,9 @@ class TrendSeries:
         ranked = sorted(totals, key=lambda key: (-totals[key], key))
         return sorted(ranked[:limit])
 
-    def steps(self, subject: Subject, measure: str, seconds: int, first: int, stop: int, kind: str | None = None) -> Steps:
+    def steps(
+        self, subject: Subject, measure: str, seconds: int, first: int, stop: int, kind: str | None = None
+    ) -> Steps:
         """Returns (stop - first,) int64: the measure per bucket with index in [first, stop), over kinds unless one is named."""
         values = np.zeros(max(0, stop - first), dtype=np.int64)
         cells = self._totals.get(seconds, {})
@@ -71,7 +73,9 @@ class TrendSeries:
                 values[indices[inside] - first] += amounts[inside]
         return values
 
-    def total(self, subject: Subject, measure: str, seconds: int, first: int, stop: int, kind: str | None = None) -> int:
+    def total(
+        self, subject: Subject, measure: str, seconds: int, first: int, stop: int, kind: str | None = None
+    ) -> int:
         """The measure added up over buckets with index in [first, stop)."""
         return int(self.steps(subject, measure, seconds, first, stop, kind).sum())
 
