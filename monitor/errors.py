@@ -9,6 +9,19 @@ MonitorError
 
 from __future__ import annotations
 
+# Why a message can't be read: the values of `reason` of InvalidMessageError that the worker counts.
+INVALID_REASONS = (
+    "empty_message",
+    "oversized",
+    "not_utf8",
+    "not_json",
+    "not_an_object",
+    "bad_field",
+    "no_text",
+    "bad_time",
+    "no_zone",
+)
+
 
 class MonitorError(Exception):
     """Base of everything the monitor raises on purpose.

@@ -276,6 +276,12 @@ class RankedStory:
     evidence: Evidence
     documents: int
 
+    @property
+    def rank(self) -> tuple[int, bool, float, str]:
+        """Sorts what explains best to the front: most told, news before comments, most surely negative."""
+        evidence = self.evidence
+        return (-self.documents, evidence.kind != Kind.NEWS, -evidence.negative_probability, evidence.story_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

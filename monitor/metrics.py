@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from monitor.errors import INVALID_REASONS
+from monitor.messages import ApplyResult
+
+CLASSIFIER_REASONS = ("model_failed", "not_finite")
+RETRY_REASONS = ("kafka_unavailable", "redis_unreachable", "redis_memory", "redis_readonly")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -85,3 +90,16 @@ class WorkerMetrics:
             "1 when model, broker and Redis are there and partitions are assigned.",
             registry=registry,
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Makes the series of known label values exist, so that `rate()` sees the first burst of each."""
+        for reason in (*INVALID_REASONS, *CLASSIFIER_REASONS):
+            self.dead_letters.labels(reason)
+        for reason in RETRY_REASONS:
+            self.retries.labels(reason)
+        for result in ApplyResult:
+            if result is not ApplyResult.APPLIED:
+                self.refused.labels(result)
+        for resolution in ("fine", "coarse"):
+            self.late.labels(resolution)

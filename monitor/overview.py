@@ -143,6 +143,10 @@ class Overview:
 
     def _read_changes(self) -> list[PartitionState]:
         partitions = self._reader.partitions()
+        for gone in self._cursors.keys() - {state.partition for state in partitions}:
+            # Redis lost all of it.
+            self._series.forget(gone)
+            del self._cursors[gone]
         for state in partitions:
             cursor = self._cursors.get(state.partition)
             if cursor is not None and state.position < cursor.position:

@@ -127,7 +127,7 @@ class TrendReader(Protocol):
         """Buckets that changed after `position` was stored, whole; -1 for all."""
 
     def stories(self, subject: Subject, from_ms: int, to_ms: int, limit: int) -> list[RankedStory]:
-        """Negative stories about `subject` published in [from_ms, to_ms), most told first, then most negative."""
+        """Negative stories about `subject` published in [from_ms, to_ms), best evidence first (`RankedStory.rank`)."""
 
 
 class Series(Protocol):

@@ -19,6 +19,7 @@ from monitor.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "MONITOR_"
 CONFIG_VARIABLE = "MONITOR_CONFIG"
+_MASK = "********"
 # Set for other parts of the program, not settings sections.
 _RESERVED = {CONFIG_VARIABLE, "MONITOR_JAVA"}
 
@@ -187,6 +188,15 @@ class Settings(_Section):
     exporter: ExporterSettings = ExporterSettings()
     log: LogSettings = LogSettings()
 
+    @model_validator(mode="after")
+    def _spikes_fit_trends(self) -> Settings:
+        window_seconds = self.spikes.window_minutes * 60
+        if window_seconds % self.trends.fine_bucket_seconds:
+            raise ValueError("spikes.window_minutes must be a multiple of trends.fine_bucket_seconds")
+        if self.spikes.timeline_hours + window_seconds / 3600 > self.trends.fine_retention_hours:
+            raise ValueError("spikes.timeline_hours and a window must fit into trends.fine_retention_hours")
+        return self
+
 
 def load_settings(
     config: Path | None = None,
@@ -228,8 +238,8 @@ def _from_file(path: Path | None) -> list[tuple[str, str, str, Any]]:
         return []
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise ConfigError(f"{path}: no such settings file") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: no settings file that can be read ({exc.strerror})") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: not TOML: {exc}") from exc
     found = []
@@ -260,17 +270,19 @@ def _from_flags(flags: Sequence[str]) -> list[tuple[str, str, str, Any]]:
         name, equals, value = flag.partition("=")
         section, dot, key = name.partition(".")
         if not equals or not dot:
-            raise ConfigError(f"--set {flag}: expected section.key=value")
+            raise ConfigError(f"--set {name}: expected section.key=value")  # the value may be a secret
         found.append((f"--set {name}", section, key, _parsed(section, key, value)))
     return found
 
 
 def _parsed(section: str, key: str, value: str) -> Any:
-    """Lists come as comma-separated text; everything else is left to the field's type."""
+    """Lists come as comma-separated text, "nothing" as an empty one; everything else is left to the field's type."""
     model = _sections().get(section)
     field = model.model_fields.get(key) if model else None
     if field is not None and str(field.annotation).startswith("tuple"):
         return [part.strip() for part in value.split(",") if part.strip()]
+    if field is not None and field.default is None and not value.strip():
+        return None
     return value
 
 
@@ -283,7 +295,9 @@ def _check_key(origin: str, section: str, key: str) -> None:
 
 
 def _explain(error: Any, origins: Mapping[tuple[str, str], str]) -> str:
-    section, key = str(error["loc"][0]), str(error["loc"][1]) if len(error["loc"]) > 1 else ""
+    section, key = (*map(str, error["loc"]), "", "")[:2]
+    if not section:
+        return f"{', '.join(sorted({*origins.values()})) or 'defaults'}: {error['msg']}"
     if not key:
         given = sorted(origin for (s, _), origin in origins.items() if s == section)
         return f"{', '.join(given) or 'defaults'}: [{section}] {error['msg']}"
@@ -300,24 +314,25 @@ def settings_toml(settings: Settings) -> str:
         lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
         for key, field in type(model).model_fields.items():
             value = getattr(model, key)
-            shown = _toml_value(value)
             lines.append(f"# {field.description}")
-            lines.append(f"# {key} is not set" if value is None else f"{key} = {shown}")
+            lines.append(f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, SecretStr):
-        return json.dumps(_masked(value.get_secret_value()))
+        value = _masked(value.get_secret_value())
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    return json.dumps(str(value) if isinstance(value, Path) else value)
+    # TOML's strings are JSON's, but for surrogate pairs and DEL.
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _masked(secret: str) -> str:
-    """A password whole; of an address only its user and password."""
-    if "://" not in secret:
-        return "********"
-    scheme, _, rest = secret.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    return f"{scheme}://{'********@' if at and credentials else ''}{host}"
+    """A password whole; of a Redis address its user, password and query, which may hold them too."""
+    scheme, separator, rest = secret.partition("://")
+    if not separator or scheme not in ("redis", "rediss", "unix"):
+        return _MASK
+    address, query, _ = rest.partition("?")
+    credentials, at, host = address.rpartition("@")
+    return f"{scheme}://{_MASK + '@' if at and credentials else ''}{host}{'?' + _MASK if query else ''}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
@@ -17,7 +17,7 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
 from monitor.adapters.kafka_connection import client_options, translated
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, TransientError
 from monitor.messages import Assignment, PartitionBatch, RawRecord
 from monitor.settings import KafkaSettings
 
@@ -100,15 +100,12 @@ class KafkaSource:
         with translated():
             polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000))
             assigned = {tp.partition for tp in self._consumer.assignment()}
-        for partition in self._rebalances.take_lost() | (set(self._held) - assigned):
-            self._held.pop(partition, None)
-        opened = {partition for partition in sorted(assigned - set(self._held)) if self._open(partition)}
-        batches = []
-        for tp, messages in polled.items():
-            # What was polled before a partition was opened was read from the wrong place.
-            if tp.partition in self._held and tp.partition not in opened and messages:
-                batches.append(self._batch(tp, messages))
-        return batches
+        try:
+            return self._batches(polled, assigned)
+        except TransientError:
+            # What was polled is handed to nobody: every partition is opened anew, at its stored position.
+            self._held.clear()
+            raise
 
     def rewind(self, partition: int, position: int) -> None:
         """See Source; a partition that another worker has taken meanwhile is opened anew by the next poll."""
@@ -141,6 +138,19 @@ class KafkaSource:
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("leaving the consumer group failed: %s", exc)
 
+    def _batches(
+        self, polled: Mapping[TopicPartition, Sequence[object]], assigned: Collection[int]
+    ) -> list[PartitionBatch]:
+        for partition in self._rebalances.take_lost() | (set(self._held) - set(assigned)):
+            self._held.pop(partition, None)
+        opened = {partition for partition in sorted(set(assigned) - set(self._held)) if self._open(partition)}
+        batches = []
+        for tp, messages in polled.items():
+            # What was polled before a partition was opened was read from the wrong place.
+            if tp.partition in self._held and tp.partition not in opened and messages:
+                batches.append(self._batch(tp, messages))
+        return batches
+
     def _open(self, partition: int) -> bool:
         tp = self._tp(partition)
         with translated():
@@ -149,11 +159,7 @@ class KafkaSource:
         assignment = self._take(partition, earliest)
         position = assignment.position
         if position > latest:
-            raise ConfigError(
-                f"the trends hold position {position} of {tp.topic} partition {partition}, which ends at {latest}: the "
-                "topic was made anew. Use another redis.key_prefix for it, or another kafka.raw_topic",
-                reason="topic_recreated",
-            )
+            raise _made_anew(tp, position, f"which ends at {latest}")
         if position < earliest:
             log.error("offsets %d to %d of partition %d are gone from the broker", position, earliest, partition)
             self._skip(assignment, earliest)
@@ -169,6 +175,9 @@ class KafkaSource:
             RawRecord(tp.partition, m.offset, m.key, m.value, m.timestamp)  # type: ignore[attr-defined]
             for m in messages
         )
+        if records[0].offset < held.position:
+            # The broker put the consumer back: what lies there now is not what was applied.
+            raise _made_anew(tp, held.position, f"which went back to {records[0].offset}")
         if records[0].offset > held.position:
             self._note_hole(tp, held, records[0].offset)
         batch = PartitionBatch(tp.partition, held.epoch, held.position, records[-1].offset + 1, records)
@@ -193,3 +202,11 @@ class KafkaSource:
 
     def _tp(self, partition: int) -> TopicPartition:
         return TopicPartition(self._settings.raw_topic, partition)
+
+
+def _made_anew(tp: TopicPartition, position: int, found: str) -> ConfigError:
+    return ConfigError(
+        f"the trends hold position {position} of {tp.topic} partition {tp.partition}, {found}: the topic was made anew. "
+        "Use another redis.key_prefix for it, or another kafka.raw_topic",
+        reason="topic_recreated",
+    )

@@ -96,7 +96,7 @@ class MemoryTrends:
             for evidence in kept
             if about == subject and from_ms <= evidence.published_ms < to_ms
         ]
-        ranked.sort(key=lambda s: (-s.documents, -s.evidence.negative_probability, s.evidence.story_id))
+        ranked.sort(key=lambda story: story.rank)
         return ranked[:limit]
 
     def _keep(self, partition: int, subject: Subject, evidence: Evidence) -> None:

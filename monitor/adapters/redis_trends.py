@@ -155,7 +155,7 @@ class RedisTrends:
             for evidence in found
             if from_ms <= evidence.published_ms < to_ms
         ]
-        ranked.sort(key=lambda s: (-s.documents, -s.evidence.negative_probability, s.evidence.story_id))
+        ranked.sort(key=lambda story: story.rank)
         return ranked[:limit]
 
     def _told(self, numbers: Sequence[int], starts: Iterable[int], story_ids: Sequence[str]) -> Counter[str]:

@@ -124,7 +124,10 @@ def _tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ConfigError(f"{folder} is no model folder: it has no tokenizer.json", reason="model_missing")
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as exc:  # noqa: BLE001 - the library raises nothing narrower
+        raise ConfigError(f"{path} can't be read: {exc}", reason="model_missing") from exc
     tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.no_padding()
     return tokenizer

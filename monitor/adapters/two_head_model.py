@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertConfig, BertModel
@@ -51,18 +52,31 @@ def read_heads(folder: Path) -> dict[str, Any]:
     path = folder / HEADS
     try:
         heads: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise ConfigError(f"{folder} is no model folder: it has no {HEADS}", reason="model_missing") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{folder} is no model folder: no {HEADS} that can be read", reason="model_missing") from exc
+    absent = [key for key in ("name", "version", "language", "max_tokens", "heads") if key not in heads]
+    if absent:
+        raise ConfigError(f"{path}: no {', '.join(absent)}", reason="model_misfit")
     return heads
 
 
 def load_model(folder: Path) -> tuple[TwoHeadModel, dict[str, Any]]:
-    """Loads a checkpoint as float32, in evaluation mode, and its heads.json; never unpickles anything."""
+    """Loads a checkpoint as float32, in evaluation mode, and its heads.json; never unpickles anything.
+
+    Raises:
+        ConfigError: a file is missing, can't be read, or does not fit the others.
+    """
     heads = read_heads(folder)
-    config = BertConfig.from_pretrained(folder)
+    try:
+        config = BertConfig.from_pretrained(folder)
+        weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+    except (OSError, ValueError, SafetensorError) as exc:
+        raise ConfigError(f"{folder} is no model folder: {exc}", reason="model_missing") from exc
     model = TwoHeadModel(config, {task: len(head["id2label"]) for task, head in heads["heads"].items()})
-    weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
-    missing, unexpected = model.load_state_dict(weights, strict=False)
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as exc:
+        raise ConfigError(f"{folder / WEIGHTS} does not fit: {exc}", reason="model_misfit") from exc
     # position_ids and the like are buffers that newer library versions recompute; a missing weight is another matter.
     if [name for name in missing if not name.endswith(("position_ids", "token_type_ids"))] or unexpected:
         raise ConfigError(

@@ -63,6 +63,7 @@ class Alerting:
                 f"--config.file={config / 'alertmanager.yml'}",
                 f"--storage.path={config / 'alertmanager'}",
                 f"--web.listen-address={LOOPBACK}:{alertmanager_port}",
+                f"--web.external-url={self.alertmanager_url}",
                 "--cluster.listen-address=",
             ],
             "prometheus": [
@@ -70,6 +71,7 @@ class Alerting:
                 f"--config.file={config / 'prometheus.yml'}",
                 f"--storage.tsdb.path={config / 'prometheus'}",
                 f"--web.listen-address={LOOPBACK}:{prometheus_port}",
+                f"--web.external-url={self.prometheus_url}",
             ],
         }
         self.processes: list[ManagedProcess] = [
@@ -138,7 +140,7 @@ global:
     deployment: demo
     console_url: "http://{targets["exporter"]}"
     grafana_url: "http://{LOOPBACK}:3000"
-    runbook_url: dashboards/runbook.md
+    runbook_url: "{rules.parents[1] / "runbook.md"}"
 rule_files: ["{rules}/*.yml"]
 alerting:
   alert_relabel_configs: [{{regex: (console|grafana|runbook)_url, action: labeldrop}}]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import ConfigError
+from monitor.ingest.decode import EARLIEST, LATEST
 
 SAMPLE, SAMPLE_MANIFEST = "sample.jsonl", "sample.manifest.json"
 
@@ -119,23 +120,24 @@ def at_end(item: Item, end_ms: int) -> bytes:
     if item.before_end_seconds is None:
         return item.line
     message: dict[str, Any] = json.loads(item.line)
-    published = datetime.fromisoformat(message["published"])
+    published = _instant(message["published"])
     moved = datetime.fromtimestamp(end_ms / 1000, UTC) - timedelta(seconds=item.before_end_seconds)
     fetched = _instant(message.get("fetched"))
     message["published"] = _iso(moved)
-    if fetched is not None:
+    if published is not None and fetched is not None:
         message["fetched"] = _iso(moved + max(timedelta(0), fetched - published))
-    elif item.before_end_seconds > 0:
+    elif message.get("fetched") is None and item.before_end_seconds > 0:
         # Without it, the document would count as first known when it was played, days late.
         message["fetched"] = message["published"]
-    return json.dumps(message, ensure_ascii=False).encode()
+    # A lone surrogate is legal in JSON, as an escape.
+    return json.dumps(message, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _expected(alert: dict[str, Any]) -> ExpectedAlert:
     if "dimension" in alert:
         dimension, key = str(alert["dimension"]), str(alert["key"])
     else:
-        dimension = next(name for name in ("topic", "entity", "all") if name in alert)
+        dimension = next((name for name in ("topic", "entity", "all") if name in alert), "dimension")
         key = str(alert[dimension])
     start = alert.get("starts_before_end_seconds")
     return ExpectedAlert(dimension, key, None if start is None else float(start))
@@ -153,15 +155,16 @@ def _instant(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        instant = datetime.fromisoformat(value)
+        instant = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
-    return instant if instant.tzinfo else None
+    # A year that no document is from would move the whole feed.
+    return instant if instant.tzinfo and EARLIEST <= instant <= LATEST else None
 
 
 def _key(line: bytes, number: int) -> str:
     message = json.loads(line)
-    return str(message.get("id") or f"line-{number}")
+    return str(message.get("id") or f"line-{number}").encode(errors="replace").decode()
 
 
 def _iso(instant: datetime) -> str:

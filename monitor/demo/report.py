@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -45,7 +46,7 @@ def delay_quantiles(before: Samples, after: Samples) -> dict[str, float | None]:
 
 def dead_letters(metrics: Samples) -> dict[str, int]:
     """Dead letters by reason."""
-    return {labels["reason"]: int(value) for labels, value in metrics.get("sentiment_dead_letters_total", [])}
+    return {labels["reason"]: int(value) for labels, value in metrics.get("sentiment_dead_letters_total", []) if value}
 
 
 def show(console: Console, summary: dict[str, Any]) -> None:
@@ -69,16 +70,16 @@ def show(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _topics(summary: dict[str, Any]) -> Table:
-    table = Table(title="Topics, by how much they turned (stories; neg / neu / pos)", title_justify="left")
-    for heading in ("topic", "polarity before", "now", "turned", "last hour", "24 hours", "spike score"):
-        table.add_column(heading, justify="left" if heading == "topic" else "right")
+    title = "Topics, by how much they turned; stories as negative / neutral / positive"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("topic", "polarity", "turned", "1 hour", "24 hours", "score"):
+        table.add_column(heading, justify="left" if heading == "topic" else "right", no_wrap=True)
     for row in summary["topics"]:
         windows = {window["hours"]: window for window in row["windows"]}
         turn, spike = row["turn"], row["spike"]
         style = "bold red" if spike and spike["active"] else ""
         table.add_row(
             escape(row["key"]),
-            _signed(turn["polarity_before"]),
             _signed(turn["polarity_now"]),
             _signed(turn["change"]),
             _mix(windows.get(1.0)),
@@ -97,12 +98,16 @@ def _spike(spike: dict[str, Any]) -> Table:
         f"{peak['observed']} negative of {peak['stories']} stories in the window, {peak['expected']:.1f} expected, "
         f"upper band {peak['upper']:.1f}, score {peak['score']:.1f}"
     )
-    table = Table(title=title, title_justify="left", title_style="bold red")
-    table.add_column("told by", justify="right")
+    table = Table(title=title, title_justify="left", title_style="bold red", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("told by", justify="right", no_wrap=True)
     table.add_column("source")
     table.add_column("story")
     for story in spike["stories"][:3]:
-        table.add_row(f"{story['documents']} documents", escape(story["source"]), escape(story["title"]))
+        table.add_row(
+            f"{story['documents']} document{'' if story['documents'] == 1 else 's'}",
+            escape(story["source"]),
+            escape(story["title"]),
+        )
     return table
 
 
@@ -122,7 +127,9 @@ def _documents(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _stages(summary: dict[str, Any]) -> Table:
-    table = Table(title="Worker, documents per second by stage", title_justify="left")
+    table = Table(
+        title="Worker, documents per second by stage", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for stage in summary["stages"]:
         table.add_column(stage, justify="right")
     table.add_column("whole path", justify="right")

@@ -13,30 +13,18 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.errors import InvalidMessageError
+from monitor.errors import INVALID_REASONS, InvalidMessageError
 from monitor.ingest.entities import EntityIndex
 from monitor.ingest.language import language_of
 from monitor.ingest.normalise import clean_text
 from monitor.messages import Document, Kind, RawRecord
 from monitor.settings import IngestSettings
 
-REASONS = frozenset(
-    {
-        "empty_message",
-        "oversized",
-        "not_utf8",
-        "not_json",
-        "not_an_object",
-        "bad_field",
-        "no_text",
-        "bad_time",
-        "no_zone",
-    }
-)
+REASONS = frozenset(INVALID_REASONS)
 _MAX_TITLE, _MAX_TEXT, _MAX_ID, _MAX_NAME = 1000, 20_000, 200, 80
 # Nobody publishes before the telegraph; a year 0 or 9999 is a broken clock, not news.
-_EARLIEST = datetime(1850, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1850, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE)
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,11}")
 
@@ -134,7 +122,7 @@ def _instant_ms(message: dict[str, Any], name: str) -> int:
         raise InvalidMessageError(f"{name}: {raw[:40]!r} is no ISO-8601 time", reason="bad_time") from exc
     if instant.tzinfo is None:
         raise InvalidMessageError(f"{name}: {raw[:40]!r} has no time zone", reason="no_zone")
-    if not _EARLIEST <= instant <= _LATEST:
+    if not EARLIEST <= instant <= LATEST:
         raise InvalidMessageError(f"{name}: {raw[:40]!r} is out of range", reason="bad_time")
     return round(instant.timestamp() * 1000)
 

@@ -130,7 +130,9 @@ class TimelineBuilder:
             band = count_at_score(self._settings.on_score, expected[rows], fit.dispersion)
             upper[rows] = np.maximum(band, self._settings.min_negative_stories)
             share[rows] = share_score(observed[rows], stories[rows], fit.share, fit.share_dispersion)
-        active = active_steps(observed, score, share, self._fine_ms // 1000, self._settings)
+        # What is not judged is shown with its expectation, and never alerts.
+        judged_score = score if subject[0] in self._settings.dimensions else np.full(count, np.nan)
+        active = active_steps(observed, judged_score, share, self._fine_ms // 1000, self._settings)
         return Timeline(subject, at_ms, observed, stories, expected, upper, score, share, active)
 
     def _rolling(self, subject: Subject, measure: str, stop: int, count: int, width: int) -> np.ndarray:

@@ -37,12 +37,20 @@ def load_examples(path: Path, kind: str) -> list[Example]:
         kind: `sentiment_csv` or `topic_csv` (columns text,label), `sentfin` (a dict of sentiment by entity), or
             `surge_stock` (stock tweets; columns Tweet Text, Sentiment).
     """
-    readers = {"sentiment_csv": _sentiment_csv, "topic_csv": _topic_csv, "sentfin": _sentfin, "surge_stock": _surge_stock}
+    readers = {
+        "sentiment_csv": _sentiment_csv,
+        "topic_csv": _topic_csv,
+        "sentfin": _sentfin,
+        "surge_stock": _surge_stock,
+    }
     if kind not in readers:
         raise ConfigError(f"{path}: unknown data kind {kind!r}; known: {', '.join(sorted(readers))}")
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    examples = [example for example in readers[kind](path) if example.text]
+    try:
+        examples = [example for example in readers[kind](path) if example.text]
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise ConfigError(f"{path}: can't be read: {exc}") from exc
     if not examples:
         raise ConfigError(f"{path}: holds no labelled text")
     return examples
@@ -72,7 +80,9 @@ def _sentiment(path: Path, number: int, label: str) -> str:
 
 def _sentiment_csv(path: Path) -> Iterator[Example]:
     for number, row in _rows(path, ("text", "label")):
-        yield Example(clean_text(row["text"]), sentiment=_sentiment(path, number, row["label"]), source=path.parent.name)
+        yield Example(
+            clean_text(row["text"]), sentiment=_sentiment(path, number, row["label"]), source=path.parent.name
+        )
 
 
 def _topic_csv(path: Path) -> Iterator[Example]:
@@ -95,4 +105,6 @@ def _sentfin(path: Path) -> Iterator[Example]:
 
 def _surge_stock(path: Path) -> Iterator[Example]:
     for number, row in _rows(path, ("Tweet Text", "Sentiment")):
-        yield Example(clean_text(row["Tweet Text"]), sentiment=_sentiment(path, number, row["Sentiment"]), source="surge_stock")
+        yield Example(
+            clean_text(row["Tweet Text"]), sentiment=_sentiment(path, number, row["Sentiment"]), source="surge_stock"
+        )

@@ -47,7 +47,9 @@ def load_encoder(name_or_path: str, max_tokens: int) -> tuple[BertModel, Tokeniz
     weights[words] = weights[words][torch.tensor([index for _, index in kept])]
     weights[positions] = weights[positions][:max_tokens]
     shapes = smaller.state_dict()
-    smaller.load_state_dict({k: v for k, v in weights.items() if k in shapes and v.shape == shapes[k].shape}, strict=False)
+    smaller.load_state_dict(
+        {k: v for k, v in weights.items() if k in shapes and v.shape == shapes[k].shape}, strict=False
+    )
     return smaller, trimmed
 
 

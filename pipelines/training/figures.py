@@ -16,6 +16,7 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the log loss (Guo et al., 2017), by golden-section search over [0.25, 8]."""
+
     def log_loss(log_temperature: float) -> float:
         probabilities = softmax(logits, float(np.exp(log_temperature)))
         return float(-np.log(probabilities[np.arange(len(labels)), labels] + 1e-12).mean())

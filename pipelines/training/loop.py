@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from monitor.adapters.two_head_model import TwoHeadModel
+from monitor.errors import ConfigError
 from pipelines.training.datasets import Example
 
 NO_LABEL = -100
@@ -30,6 +31,7 @@ class LoopOptions:
     warmup_ratio: float
     weight_decay: float
     train_tokens: int
+    class_weight_power: float  # 0: rows count alike; 0.5: a class counts by the square root of its rarity
     seed: int
 
 
@@ -63,6 +65,8 @@ def train(
     generator = np.random.default_rng(options.seed)
     torch.manual_seed(options.seed)
     steps = options.epochs * -(-len(encoded) // options.batch_size)
+    counts = {task: head.get_parameter("bias").numel() for task, head in model.heads.items()}
+    weights = {task: class_weights(y, counts[task], options.class_weight_power) for task, y in labels.items()}
     heads = [p for name, p in model.named_parameters() if name.startswith("heads.")]
     trunk = [p for name, p in model.named_parameters() if not name.startswith("heads.")]
     optimiser = torch.optim.AdamW(
@@ -79,8 +83,9 @@ def train(
         for rows in bucketed(encoded, options.batch_size, generator):
             batch = collate([encoded[i] for i in rows], {task: y[rows] for task, y in labels.items()}, pad_id)
             logits = model(batch.input_ids, batch.attention_mask)
-            loss = torch.stack([task_loss(logits[task], batch.labels[task]) for task in logits]).sum()
-            loss.backward()
+            losses = [task_loss(logits[task], batch.labels[task], weights[task]) for task in logits]
+            loss = torch.stack(losses).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
@@ -90,12 +95,24 @@ def train(
     model.eval()
 
 
-def task_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over the labelled rows, scaled by their share so that a rare task does not shout; 0 if there are none."""
-    labelled = int((labels != NO_LABEL).sum())
-    if labelled == 0:
+def task_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean cross-entropy over the labelled rows; 0 if there are none.
+
+    Args:
+        logits: (batch, classes).
+        labels: (batch,) class indices or `NO_LABEL`.
+        weights: (classes,) of `class_weights`.
+    """
+    if not bool((labels != NO_LABEL).any()):
         return logits.sum() * 0.0
-    return functional.cross_entropy(logits, labels, ignore_index=NO_LABEL) * (labelled / len(labels))
+    return functional.cross_entropy(logits, labels, weight=weights, ignore_index=NO_LABEL)
+
+
+def class_weights(labels: np.ndarray, classes: int, power: float) -> torch.Tensor:
+    """(classes,) weights, (largest class / class) to a power, at most 5."""
+    counts = np.bincount(labels[labels != NO_LABEL], minlength=classes)
+    rarity = counts.max(initial=1) / np.maximum(counts, 1)
+    return torch.tensor(np.minimum(rarity**power, 5.0), dtype=torch.float32)
 
 
 def bucketed(encoded: Sequence[list[int]], batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
@@ -120,7 +137,9 @@ def collate(rows: Sequence[list[int]], labels: dict[str, np.ndarray], pad_id: in
 
 
 @torch.inference_mode()
-def predict(model: TwoHeadModel, encoded: Sequence[list[int]], pad_id: int, batch_size: int = 64) -> dict[str, np.ndarray]:
+def predict(
+    model: TwoHeadModel, encoded: Sequence[list[int]], pad_id: int, batch_size: int = 64
+) -> dict[str, np.ndarray]:
     """Returns uncalibrated logits by task, (rows, classes), in the order of `encoded`."""
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     parts: dict[str, list[np.ndarray]] = {task: [] for task in model.heads}
@@ -133,9 +152,12 @@ def predict(model: TwoHeadModel, encoded: Sequence[list[int]], pad_id: int, batc
 
 
 def label_indices(examples: Sequence[Example], task: str, names: Sequence[str]) -> np.ndarray:
-    """Class index per example, `NO_LABEL` where it has none for `task`."""
+    """Class index per example, `NO_LABEL` where it has none for `task`; raises ConfigError for a label not in `names`."""
     index = {name: i for i, name in enumerate(names)}
     values = [getattr(example, task) for example in examples]
+    unknown = {value for value in values if value is not None} - index.keys()
+    if unknown:
+        raise ConfigError(f"no training row has the {task} {', '.join(sorted(unknown))}")
     return np.array([NO_LABEL if value is None else index[value] for value in values])
 
 

@@ -29,7 +29,8 @@ pass of one encoder, {heads["encoder"]["name"]} ({heads["encoder"]["licence"]}).
 rest is cut); any language but English.
 
 ## Trained on
-{heads["rows"]["fitted"]} rows fitted, {heads["rows"]["calibrated"]} kept for the temperatures, near-duplicates of held-out rows left out.
+{heads["rows"]["fitted"]} rows fitted, {heads["rows"]["calibrated"]} kept for the temperatures; near-duplicates of
+held-out rows were left out.
 
 | file | licence | sha256 |
 |---|---|---|

@@ -39,7 +39,7 @@ def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) ->
 
     names = {"sentiment": list(SENTIMENTS), "topic": sorted({row.topic for row in rows if row.topic})}
     trunk, tokenizer = load_encoder(encoder or recipe["encoder"], recipe["max_tokens"])
-    pad_id = int(tokenizer.token_to_id("[PAD]"))
+    pad_id = tokenizer.token_to_id("[PAD]") or 0
     torch.manual_seed(recipe["seed"])
     model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
     model.bert.load_state_dict(trunk.state_dict())
@@ -50,10 +50,10 @@ def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) ->
     figures = {}
     for file, part in held_out.items():
         logits = predict(model, encode(tokenizer, [row.text for row in part], recipe["max_tokens"]), pad_id)
-        for task in names:
-            labels = label_indices(part, task, names[task])
+        for task, classes in names.items():
+            labels = label_indices(part, task, classes)
             if (labels != NO_LABEL).all():
-                figures[file] = {"task": task, **figures_of(logits[task], labels, names[task], temperatures[task])}
+                figures[file] = {"task": task, **figures_of(logits[task], labels, classes, temperatures[task])}
     heads = {
         "name": recipe["name"],
         "version": recipe["version"],
@@ -89,7 +89,13 @@ def _fit(
 ) -> None:
     encoded = encode(tokenizer, [row.text for row in rows], options.train_tokens)
     labels = {task: label_indices(rows, task, names[task]) for task in names}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         bar = progress.add_task("training", total=None)
         recent: list[float] = []
@@ -112,8 +118,8 @@ def _calibrate(
 ) -> dict[str, float]:
     logits = predict(model, encode(tokenizer, [row.text for row in rows], max_tokens), pad_id)
     temperatures = {}
-    for task in names:
-        labels = label_indices(rows, task, names[task])
+    for task, classes in names.items():
+        labels = label_indices(rows, task, classes)
         known = labels != NO_LABEL
         temperatures[task] = fit_temperature(logits[task][known], labels[known])
     return temperatures
