@@ -77,6 +77,7 @@ class Document:
         available_ms: when the program could first have known it.
         clamped: its clock was from the future and `published_ms` was set to `available_ms`.
         entities: companies named in it, as tickers, ascending.
+        headline_entities: those that its headline names; they tell two similar headlines apart.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Document:
     published_ms: int
     available_ms: int
     entities: tuple[str, ...] = ()
+    headline_entities: tuple[str, ...] = ()
     clamped: bool = False
 
     @property

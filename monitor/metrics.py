@@ -6,6 +6,8 @@ the process.
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from monitor.errors import INVALID_REASONS
@@ -24,71 +26,34 @@ class WorkerMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.documents = Counter(
-            "sentiment_documents", "Documents applied to the trends.", ["kind", "language"], registry=registry
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.documents = counter("sentiment_documents", "Documents applied to the trends.", ["kind", "language"])
+        self.reprints = counter("sentiment_reprints", "Documents that told a story already known.")
+        self.repeated = counter(
+            "sentiment_repeated_documents", "Documents whose id had been read before; they count for nothing."
         )
-        self.reprints = Counter("sentiment_reprints", "Documents that told a story already known.", registry=registry)
-        self.repeated = Counter(
-            "sentiment_repeated_documents",
-            "Documents whose id had been read before; they count for nothing.",
-            registry=registry,
+        self.dead_letters = counter("sentiment_dead_letters", "Records sent to the dead-letter topic.", ["reason"])
+        late = "Documents too old for a bucket resolution when they became available."
+        self.late = counter("sentiment_late_documents", late, ["resolution"])
+        self.clamped = counter("sentiment_clamped_documents", "Documents whose publication time lay in the future.")
+        unsupported = "Documents in a language that no model reads."
+        self.unsupported = counter("sentiment_unsupported_language_documents", unsupported, ["language"])
+        self.refused = counter("sentiment_refused_updates", "Batches that the trend store refused.", ["result"])
+        self.offsets_lost = counter("sentiment_offsets_lost", "Offsets that the broker dropped before they were read.")
+        self.retries = counter("sentiment_retries", "Batches tried again after a failure that may pass.", ["reason"])
+        self.stage_seconds = histogram(
+            "sentiment_stage_seconds", "Time a batch spent in a stage.", ["stage"], buckets=_SECONDS
         )
-        self.dead_letters = Counter(
-            "sentiment_dead_letters", "Records sent to the dead-letter topic.", ["reason"], registry=registry
+        self.stage_documents = counter("sentiment_stage_documents", "Records that went through a stage.", ["stage"])
+        delay = "From a record's broker timestamp to its count in Redis."
+        self.delay_seconds = histogram("sentiment_produce_to_trend_seconds", delay, buckets=(*_SECONDS, 60, 300, 1800))
+        self.lag = gauge("sentiment_partition_lag_records", "Records of a partition not yet applied.", ["partition"])
+        self.last_processed = gauge(
+            "sentiment_last_processed_timestamp_seconds", "When the worker last applied a batch."
         )
-        self.late = Counter(
-            "sentiment_late_documents",
-            "Documents too old for a bucket resolution when they became available.",
-            ["resolution"],
-            registry=registry,
-        )
-        self.clamped = Counter(
-            "sentiment_clamped_documents", "Documents whose publication time lay in the future.", registry=registry
-        )
-        self.unsupported = Counter(
-            "sentiment_unsupported_language_documents",
-            "Documents in a language that no model reads.",
-            ["language"],
-            registry=registry,
-        )
-        self.refused = Counter(
-            "sentiment_refused_updates", "Batches that the trend store refused.", ["result"], registry=registry
-        )
-        self.offsets_lost = Counter(
-            "sentiment_offsets_lost", "Offsets that the broker dropped before they were read.", registry=registry
-        )
-        self.retries = Counter(
-            "sentiment_retries", "Batches tried again after a failure that may pass.", ["reason"], registry=registry
-        )
-        self.stage_seconds = Histogram(
-            "sentiment_stage_seconds",
-            "Time a batch spent in a stage.",
-            ["stage"],
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        self.stage_documents = Counter(
-            "sentiment_stage_documents", "Records that went through a stage.", ["stage"], registry=registry
-        )
-        self.delay_seconds = Histogram(
-            "sentiment_produce_to_trend_seconds",
-            "From a record's broker timestamp to its count in Redis.",
-            registry=registry,
-            buckets=(*_SECONDS, 60, 300, 1800),
-        )
-        self.lag = Gauge(
-            "sentiment_partition_lag_records",
-            "Records of a partition not yet applied.",
-            ["partition"],
-            registry=registry,
-        )
-        self.last_processed = Gauge(
-            "sentiment_last_processed_timestamp_seconds", "When the worker last applied a batch.", registry=registry
-        )
-        self.ready = Gauge(
-            "sentiment_worker_ready",
-            "1 when model, broker and Redis are there and partitions are assigned.",
-            registry=registry,
+        self.ready = gauge(
+            "sentiment_worker_ready", "1 when model, broker and Redis are there and partitions are assigned."
         )
         self._begin_at_zero()
 

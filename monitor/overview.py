@@ -34,6 +34,7 @@ TURN_HOURS = 6
 _TURN_PAST_DAYS = 7
 _MAX_ENTITIES = 200
 _SPIKE_STORIES = 10
+_MAX_SPIKES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class Overview:
         found.sort(key=lambda spike: (spike.end_ms is not None, -spike.start_ms))
         window_ms = self._settings.spikes.window_minutes * 60_000
         views = []
-        for spike in found:
+        for spike in found[:_MAX_SPIKES]:
             until = spike.end_ms or now_ms + 1
             subject = (spike.dimension, spike.key)
             stories = self._reader.stories(subject, spike.start_ms - window_ms, until, _SPIKE_STORIES)

@@ -1,9 +1,8 @@
 """The data path and its commit order.
 
 1 decode, or dead-letter · 2 classify · 3 publish scored and dead letters, and flush · 4 apply to the trends together
-with the offsets, atomically · 5 commit to Kafka, for watching lag only. On assignment the worker reads on from the offset
-that 4 stored. Publishing comes before 4: after a crash in between, it is done again under the same keys; the other way
-round, what 4 had counted would never be published.
+with the offsets, atomically · 5 commit to Kafka, for watching lag only. Reading goes on from the offset that 4 stored.
+Publishing comes before 4: after a crash it is done again under the same keys, where what 4 had counted never would be.
 """
 
 from __future__ import annotations

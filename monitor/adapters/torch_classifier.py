@@ -126,7 +126,7 @@ def _tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
         raise ConfigError(f"{folder} is no model folder: it has no tokenizer.json", reason="model_missing")
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as exc:  # noqa: BLE001 - the library raises nothing narrower
+    except Exception as exc:  # the library raises nothing narrower
         raise ConfigError(f"{path} can't be read: {exc}", reason="model_missing") from exc
     tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.no_padding()

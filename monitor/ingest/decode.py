@@ -56,6 +56,7 @@ def decode(record: RawRecord, settings: IngestSettings, entities: EntityIndex) -
         published_ms=min(published_ms, available_ms),
         available_ms=available_ms,
         entities=entities.find(f"{title} {text[:2000]}", _tickers(message)),
+        headline_entities=entities.find(title or text),
         clamped=clamped,
     )
 

@@ -27,7 +27,7 @@ class NoveltyIndex:
 
     def assign(self, documents: Sequence[Document]) -> list[Story]:
         """Returns a story per document, in order."""
-        sketches = [sketch_of(document.headline) for document in documents]
+        sketches = [sketch_of(document.headline, document.headline_entities) for document in documents]
         stories: dict[int, Story] = {}
         pending = list(range(len(documents)))
         while pending:

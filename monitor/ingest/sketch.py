@@ -42,8 +42,13 @@ class Sketch:
     bands: tuple[str, ...]
 
 
-def sketch_of(text: str) -> Sketch:
-    """Computes the sketch of a document's headline (or its whole text, if it has no headline)."""
+def sketch_of(text: str, entities: tuple[str, ...] = ()) -> Sketch:
+    """Computes the sketch of a document's headline (or its whole text, if it has no headline).
+
+    Args:
+        text: the headline.
+        entities: companies that it names; they are marks whatever their case.
+    """
     tokens = tokens_of(story_text(text))
     words = [token.lower() for token in tokens]
     shingles = {zlib.crc32(word.encode()) for word in words}
@@ -51,7 +56,7 @@ def sketch_of(text: str) -> Sketch:
     if not shingles:
         shingles = {zlib.crc32(text.encode())}
     smallest = tuple(sorted(shingles)[:SKETCH_SIZE])
-    return Sketch(smallest, _marks(tokens), _bands(np.fromiter(shingles, dtype=np.uint64)))
+    return Sketch(smallest, _marks(tokens, entities), _bands(np.fromiter(shingles, dtype=np.uint64)))
 
 
 def same_story(a: Sketch, b: Sketch) -> bool:
@@ -73,7 +78,7 @@ def _contradict(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return bool(left - right) and bool(right - left)
 
 
-def _marks(tokens: list[str]) -> tuple[int, ...]:
+def _marks(tokens: list[str], entities: tuple[str, ...]) -> tuple[int, ...]:
     words = [t for t in tokens if t[0].isalpha() and not CJK.match(t) and len(t) > 3]
     capitalised = sum(1 for t in words if t[0].isupper())
     shouting = bool(words) and capitalised / len(words) >= _TITLE_CASE_RATIO
@@ -82,6 +87,8 @@ def _marks(tokens: list[str]) -> tuple[int, ...]:
         for t in tokens
         if t[0].isdigit() or t[0] in "$" or (not shouting and t[0].isupper() and t.isascii())
     }
+    # As a cashtag would be: "$AAPL" and a headline that names Apple bear the same mark.
+    marks.update(zlib.crc32(f"${ticker}".lower().encode()) for ticker in entities)
     return tuple(sorted(marks))
 
 

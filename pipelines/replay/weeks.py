@@ -14,6 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +28,9 @@ _MEASURES = {
     "stories": "stories", "documents": "documents", "negative_stories": "negative",
     "neutral_stories": "neutral", "positive_stories": "positive",
 }  # fmt: skip
+
+_SHOWN_WEEKS = 10
+_PLAIN: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "pad_edge": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +196,23 @@ def save_report(report: WeeklyReport, path: Path) -> None:
 
 
 def show_report(report: WeeklyReport, console: Console) -> None:
-    """Prints the overall table, then both rankings of each topic."""
-    console.print(_table("Weeks (ISO, UTC)", [(row.topic, row) for row in report.weeks], "most negative topic"))
+    """Prints the weeks that stand out: over all topics, then for each topic; every week is in the JSON."""
     rankings = (
-        ("Top weeks by negative stories", report.by_negative),
-        (f"Top weeks by negative share (at least {report.min_stories} scored stories)", report.by_share),
+        ("by negative stories", top_by_negative(report.weeks, _SHOWN_WEEKS)),
+        (
+            f"by share of negatives (at least {report.min_stories} scored stories)",
+            top_by_share(report.weeks, _SHOWN_WEEKS, report.min_stories),
+        ),
     )
-    for title, ranking in rankings:
-        console.print(_table(title, [(topic, row) for topic, rows in ranking.items() for row in rows], "topic"))
+    console.print(f"{len(report.weeks)} ISO weeks (UTC) with documents")
+    for title, rows in rankings:
+        console.print(_table(f"Weeks that stand out, {title}", rows))
+    table = Table(title="Most negative weeks of each topic: week negatives (share)", **_PLAIN)
+    for heading in ("topic", "first", "second", "third"):
+        table.add_column(heading, no_wrap=True)
+    for topic, rows in report.by_negative.items():
+        table.add_row(Text(topic), *(_brief(row) for row in rows[:3]))
+    console.print(table)
 
 
 def _row_json(row: WeekRow) -> dict[str, Any]:
@@ -216,19 +229,20 @@ def _row_json(row: WeekRow) -> dict[str, Any]:
     }
 
 
-def _table(title: str, rows: list[tuple[str, WeekRow]], topic_column: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(topic_column)
-    table.add_column("week")
-    table.add_column("from")
-    for name in ("stories", "documents", "negative", "neutral", "positive", "negative share"):
-        table.add_column(name, justify="right")
-    previous = None
-    for topic, row in rows:
+def _table(title: str, rows: Iterable[WeekRow]) -> Table:
+    table = Table(title=title, **_PLAIN)
+    table.add_column("week", no_wrap=True)
+    for name in ("stories", "neg", "neu", "pos", "neg share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("most negative topic", no_wrap=True)
+    for row in rows:
         counts, share = row.counts, row.counts.negative_share
-        numbers = (counts.stories, counts.documents, counts.negative, counts.neutral, counts.positive)
-        shown = "" if topic_column == "topic" and topic == previous else topic
+        numbers = (counts.stories, counts.negative, counts.neutral, counts.positive)
         percent = "-" if share is None else f"{share:.0%}"
-        table.add_row(Text(shown), row.name, row.monday.isoformat(), *(f"{n:,}" for n in numbers), percent)
-        previous = topic
+        table.add_row(row.name, *(f"{n:,}" for n in numbers), percent, Text(row.topic))
     return table
+
+
+def _brief(row: WeekRow) -> str:
+    share = row.counts.negative_share
+    return f"{row.name} {row.counts.negative:,}" + ("" if share is None else f" ({share:.0%})")

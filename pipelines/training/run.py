@@ -30,11 +30,7 @@ def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) ->
     """
     recipe = tomllib.loads(recipe_path.read_text(encoding="utf-8"))
     held_out = {part["file"]: load_examples(data / part["file"], part["kind"]) for part in recipe["held_out"]}
-    rows = [example for part in recipe["train"] for example in load_examples(data / part["file"], part["kind"])]
-    read = len(rows)
-    kept = without_leaks([row.text for row in rows], [row.text for part in held_out.values() for row in part])
-    rows = [rows[i] for i in kept]
-    print(f"{read} labelled rows, {read - len(rows)} left out as near-duplicates of held-out ones")
+    read, rows = _training_rows(recipe, data, [row.text for part in held_out.values() for row in part])
     fitting, calibrating = split_by_cluster([row.text for row in rows], recipe["calibration_share"], recipe["seed"])
 
     names = {"sentiment": list(SENTIMENTS), "topic": sorted({row.topic for row in rows if row.topic})}
@@ -47,13 +43,7 @@ def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) ->
     _fit(model, [rows[i] for i in fitting], names, tokenizer, pad_id, options)
 
     temperatures = _calibrate(model, [rows[i] for i in calibrating], names, tokenizer, pad_id, options.train_tokens)
-    figures = {}
-    for file, part in held_out.items():
-        logits = predict(model, encode(tokenizer, [row.text for row in part], recipe["max_tokens"]), pad_id)
-        for task, classes in names.items():
-            labels = label_indices(part, task, classes)
-            if (labels != NO_LABEL).all():
-                figures[file] = {"task": task, **figures_of(logits[task], labels, classes, temperatures[task])}
+    figures = _measure(model, held_out, names, tokenizer, pad_id, recipe["max_tokens"], temperatures)
     heads = {
         "name": recipe["name"],
         "version": recipe["version"],
@@ -77,6 +67,33 @@ def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) ->
     save_tokenizer(tokenizer, out)
     write_card(heads, out)
     return heads
+
+
+def _training_rows(recipe: dict[str, Any], data: Path, held_out: list[str]) -> tuple[int, list[Example]]:
+    """How many rows there are, and those that repeat nothing held out."""
+    rows = [example for part in recipe["train"] for example in load_examples(data / part["file"], part["kind"])]
+    kept = [rows[i] for i in without_leaks([row.text for row in rows], held_out)]
+    print(f"{len(rows)} labelled rows, {len(rows) - len(kept)} left out as near-duplicates of held-out ones")
+    return len(rows), kept
+
+
+def _measure(
+    model: TwoHeadModel,
+    held_out: dict[str, list[Example]],
+    names: dict[str, list[str]],
+    tokenizer: Any,
+    pad_id: int,
+    max_tokens: int,
+    temperatures: dict[str, float],
+) -> dict[str, dict[str, Any]]:
+    figures = {}
+    for file, part in held_out.items():
+        logits = predict(model, encode(tokenizer, [row.text for row in part], max_tokens), pad_id)
+        for task, classes in names.items():
+            labels = label_indices(part, task, classes)
+            if (labels != NO_LABEL).all():
+                figures[file] = {"task": task, **figures_of(logits[task], labels, classes, temperatures[task])}
+    return figures
 
 
 def _fit(

@@ -1,0 +1,104 @@
+"""Stands in for the outside: a clock, a classifier, a source and a sink that a test can look into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.errors import ClassifierError, TransientError
+from monitor.messages import DeadLetter, PartitionBatch, Score, ScoredDocument
+from tests.builders import NOW_MS, score
+
+
+class ManualClock:
+    """Time that passes only when somebody waits, or a test moves it."""
+
+    def __init__(self, now_ms: int = NOW_MS) -> None:
+        self.at_ms = now_ms
+
+    def now_ms(self) -> int:
+        """The time in milliseconds."""
+        return self.at_ms
+
+    def monotonic_seconds(self) -> float:
+        """The same in seconds."""
+        return self.at_ms / 1000
+
+    def wait_seconds(self, seconds: float) -> None:
+        """Moves on by that much."""
+        self.at_ms += round(seconds * 1000)
+
+
+class WordClassifier:
+    """Scores by one word of the text: falls is negative, rises is positive, POISON can't be scored."""
+
+    version = "words@1"
+    languages = frozenset({"en"})
+
+    def __init__(self, largest_batch: int = 1000) -> None:
+        self.largest_batch = largest_batch
+        self.read: list[str] = []
+
+    def classify(self, texts: Sequence[str]) -> list[Score]:
+        """Scores the texts; fails as a whole if one of them can't be scored, or if there are too many."""
+        self.read += texts
+        if len(texts) > self.largest_batch:
+            raise ClassifierError("out of memory", reason="model_failed")
+        if any("POISON" in text for text in texts):
+            raise ClassifierError("a text made the model fail", reason="model_failed")
+        return [self._score(text) for text in texts]
+
+    def _score(self, text: str) -> Score:
+        sentiment = "negative" if "falls" in text else "positive" if "rises" in text else "neutral"
+        return score(sentiment, "Energy / Oil" if "oil" in text.lower() else "Earnings")
+
+
+class RecordingSink:
+    """Keeps what it is handed; notes calls in `events`; can fail at the next flushes."""
+
+    def __init__(self, events: list[str] | None = None) -> None:
+        self.events = [] if events is None else events
+        self.scored: list[ScoredDocument] = []
+        self.dead: list[DeadLetter] = []
+        self.failing_flushes = 0
+
+    def publish_scored(self, documents: Sequence[ScoredDocument]) -> None:
+        """Keeps them."""
+        self.events.append("publish scored")
+        self.scored += documents
+
+    def publish_dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Keeps them."""
+        self.events.append("publish dead")
+        self.dead += letters
+
+    def flush(self) -> None:
+        """Notes it, or fails."""
+        if self.failing_flushes:
+            self.failing_flushes -= 1
+            raise TransientError("the broker is away", reason="kafka")
+        self.events.append("flush")
+
+
+class RecordingSource:
+    """Notes what it is told; never has records of its own."""
+
+    def __init__(self, events: list[str] | None = None) -> None:
+        self.events = [] if events is None else events
+        self.committed: dict[int, int] = {}
+
+    def poll(self, timeout_seconds: float) -> Sequence[PartitionBatch]:
+        """Nothing: tests hand batches to the pipeline themselves."""
+        return []
+
+    def rewind(self, partition: int, position: int) -> None:
+        """Notes it."""
+        self.events.append(f"rewind {partition} to {position}")
+
+    def release(self, partition: int) -> None:
+        """Notes it."""
+        self.events.append(f"release {partition}")
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Notes it."""
+        self.events.append("commit")
+        self.committed.update(positions)

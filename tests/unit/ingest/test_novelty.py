@@ -1,0 +1,149 @@
+"""Laws of assigning stories, over what is remembered in this process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.adapters.memory_novelty import MemoryStoryMemory
+from monitor.ingest.novelty import NoveltyIndex
+from monitor.messages import Document, Story, StoryClaim, StoryRecord
+from tests.builders import HOUR_MS, NOW_MS, document
+
+HORIZON_MS = 72 * HOUR_MS
+HEADLINES = (
+    "Chip maker Nvidia warns of weak demand and cuts its outlook",
+    "UPDATE 1-Chip maker Nvidia warns of weak demand and cuts its outlook",
+    "Chip maker Nvidia warns of weak demand and cuts its outlook - Example Times",
+    "Oil falls as demand worries grow in Asia and inventories build",
+    "OIL FALLS AS DEMAND WORRIES GROW IN ASIA AND INVENTORIES BUILD",
+    "Central bank keeps rates unchanged, sees inflation easing next year",
+)
+TOLD_BY_STORY = ({0, 1, 2}, {3, 4}, {5})
+
+
+def index(memory: MemoryStoryMemory | None = None) -> NoveltyIndex:
+    """An index with the usual horizon."""
+    return NoveltyIndex(memory or MemoryStoryMemory(), HORIZON_MS)
+
+
+class RacingMemory(MemoryStoryMemory):
+    """Lets another worker store its documents between our look and our claim, once."""
+
+    def __init__(self, others: Sequence[Document]) -> None:
+        super().__init__()
+        self._others = list(others)
+
+    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+        """See StoryMemory."""
+        others, self._others = self._others, []
+        if others:
+            index(self).assign(others)
+        return super().remember(claims)
+
+
+class ForgettingMemory(MemoryStoryMemory):
+    """Its bands still name stories whose sketches have expired."""
+
+    def look_up(
+        self, ids: Sequence[str], bands: Sequence[str]
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """See StoryMemory."""
+        claims, records = super().look_up(ids, bands)
+        return claims, [record and replace(record, available_ms=0, sketch=b"\0\0\0\0") for record in records]
+
+
+def test_a_reprint_joins_the_story_that_it_repeats() -> None:
+    """Within a batch, and across batches."""
+    novelty = index()
+    first, second, other = novelty.assign([document("a", title=HEADLINES[0]), document("b", title=HEADLINES[1]),
+                                           document("c", title=HEADLINES[3])])  # fmt: skip
+    assert (first, second, other) == (Story("a", True), Story("a", False), Story("c", True))
+    assert novelty.assign([document("d", title=HEADLINES[2])]) == [Story("a", False)]
+
+
+@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 5))
+def test_the_same_record_gets_the_same_answer_whoever_asks(told: list[int], size: int) -> None:
+    """After a crash, in other batches, by another worker: what was decided stands."""
+    documents = [document(f"d{i}", title=HEADLINES[headline]) for i, headline in enumerate(told)]
+    memory = MemoryStoryMemory()
+    decided = index(memory).assign(documents)
+    assert index(memory).assign(documents) == decided
+    pieces = [documents[i : i + size] for i in range(0, len(documents), size)]
+    assert [story for piece in reversed(pieces) for story in reversed(index(memory).assign(piece))] == decided[::-1]
+
+
+@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 12))
+def test_where_a_batch_is_cut_changes_nothing(told: list[int], size: int) -> None:
+    """Only the order in which documents are first seen decides."""
+    documents = [document(f"d{i}", title=HEADLINES[headline]) for i, headline in enumerate(told)]
+    novelty = index()
+    pieces = [documents[i : i + size] for i in range(0, len(documents), size)]
+    assert [story for piece in pieces for story in novelty.assign(piece)] == index().assign(documents)
+
+
+@given(st.permutations(range(6)))
+def test_every_story_has_exactly_one_first_document_in_any_order(order: list[int]) -> None:
+    """No story is lost, and none is told first twice."""
+    stories = index().assign([document(f"d{i}", title=HEADLINES[i]) for i in order])
+    firsts = Counter(story.id for story in stories if story.first)
+    assert set(firsts.values()) == {1}
+    assert {story.id for story in stories} == set(firsts)
+    clusters = {frozenset(i for i, story in zip(order, stories, strict=True) if story.id == name) for name in firsts}
+    assert clusters == {frozenset(told) for told in TOLD_BY_STORY}
+
+
+def test_an_id_that_was_read_before_from_another_offset_is_repeated() -> None:
+    """A second copy in the topic counts for nothing; a redelivery of the first is what it was."""
+    novelty = index()
+    first, copy = document("a", origin="0:1"), document("a", origin="0:2")
+    assert novelty.assign([first, copy]) == [Story("a", True), Story("a", False, True)]
+    assert novelty.assign([copy, first]) == [Story("a", False, True), Story("a", True)]
+
+
+def test_a_repeated_reprint_is_repeated_too() -> None:
+    """It is neither first nor a reprint that counts."""
+    novelty = index()
+    novelty.assign([document("a", title=HEADLINES[0])])
+    stories = novelty.assign([document("b", title=HEADLINES[1], origin=origin) for origin in ("0:1", "0:2")])
+    assert stories == [Story("a", False), Story("a", False, True)]
+
+
+def test_a_story_takes_in_reprints_for_its_horizon() -> None:
+    """Counted from its first document; after that the same words are a new story."""
+    novelty = index()
+    novelty.assign([document("a", title=HEADLINES[0])])
+    later = [document(f"l{h}", title=HEADLINES[0], published_ms=NOW_MS + h * HOUR_MS) for h in (48, 72, 73)]
+    assert novelty.assign(later) == [Story("a", False), Story("a", False), Story("l73", True)]
+
+
+def test_a_band_taken_by_another_worker_leads_to_a_new_decision() -> None:
+    """Two workers see a story at the same moment: one of the two is first."""
+    memory = RacingMemory([document("theirs", title=HEADLINES[0])])
+    assert index(memory).assign([document("ours", title=HEADLINES[1])]) == [Story("theirs", False)]
+
+
+def test_reprints_of_a_refused_story_are_decided_anew_with_it() -> None:
+    """They go where it goes, not to a story that was never stored."""
+    memory = RacingMemory([document("theirs", title=HEADLINES[0])])
+    ours = [document("a", title=HEADLINES[1]), document("b", title=HEADLINES[2]), document("c", title=HEADLINES[3])]
+    stories = index(memory).assign(ours)
+    assert stories == [Story("theirs", False), Story("theirs", False), Story("c", True)]
+    assert index(memory).assign(ours) == stories
+
+
+def test_a_story_whose_sketch_has_expired_takes_in_nothing() -> None:
+    """A band may outlive it by a moment."""
+    memory = ForgettingMemory()
+    novelty = index(memory)
+    novelty.assign([document("a", title=HEADLINES[0])])
+    assert novelty.assign([document("b", title=HEADLINES[0])]) == [Story("b", True)]
+
+
+def test_nothing_is_assigned_to_nothing() -> None:
+    """An empty batch asks for nothing."""
+    assert index().assign([]) == []

@@ -1,0 +1,91 @@
+"""Laws of near-duplicate sketches."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.ingest.sketch import BANDS, SKETCH_SIZE, pack, same_story, sketch_of, unpack
+
+STORY = "Chip maker Nvidia warns of weak demand and cuts its third quarter outlook"
+
+
+def joins(one: str, other: str) -> bool:
+    """Whether two texts are found as candidates of each other, and match."""
+    a, b = sketch_of(one), sketch_of(other)
+    return bool(set(a.bands) & set(b.bands)) and same_story(a, b)
+
+
+@pytest.mark.parametrize(
+    "reprint",
+    [
+        f"UPDATE 2-{STORY}",
+        f"(Reuters) - {STORY}",
+        f"BREAKING: {STORY}",
+        f"RT @desk: {STORY} https://t.co/x",
+        f"{STORY} - Example Times",
+        f"{STORY} | MarketWatch",
+        STORY.upper(),
+        STORY.title(),
+        f"“{STORY}.”",
+        STORY.replace("Chip maker ", ""),
+    ],
+)
+def test_reprints_join(reprint: str) -> None:
+    """Wire prefix, publisher's name, case, punctuation and a dropped word make no new story."""
+    assert joins(STORY, reprint)
+    assert joins(reprint, STORY)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Acme profit up 4% in third quarter on chip sales", "Acme profit up 14% in third quarter on chip sales"),
+        ("Acme Profit Up 4% In Third Quarter On Chip Sales", "Acme Profit Up 14% In Third Quarter On Chip Sales"),
+        (
+            "Shares of Acme fall after weak results, outlook cut",
+            "Shares of Zenith fall after weak results, outlook cut",
+        ),
+        ("$AAPL puts printing after weak guidance today", "$INTC puts printing after weak guidance today"),
+        ("阿里巴巴第三季度净利润同比下降4%", "阿里巴巴第三季度净利润同比下降14%"),
+        ("Oil falls as demand worries grow", "Gold rises as the dollar slips"),
+        ("Fed raises rates by 25 basis points in May", "Fed raises rates by 50 basis points in May"),
+    ],
+)
+def test_other_numbers_and_names_are_other_stories(one: str, other: str) -> None:
+    """Headlines off one template tell several stories."""
+    assert not joins(one, other)
+
+
+@given(st.text())
+def test_every_text_is_its_own_story(text: str) -> None:
+    """Even one without a word; and the same sketch comes out each time."""
+    sketch = sketch_of(text)
+    assert sketch == sketch_of(text)
+    assert same_story(sketch, sketch)
+    assert len(sketch.bands) == BANDS
+    assert 1 <= len(sketch.shingles) <= SKETCH_SIZE
+
+
+@given(st.text(), st.text())
+def test_telling_the_same_story_is_symmetric(one: str, other: str) -> None:
+    """Whichever came first."""
+    assert same_story(sketch_of(one), sketch_of(other)) == same_story(sketch_of(other), sketch_of(one))
+
+
+@given(st.text())
+def test_packing_keeps_what_is_compared(text: str) -> None:
+    """Shingles and marks come back; bands are kept elsewhere."""
+    sketch = sketch_of(text)
+    back = unpack(pack(sketch))
+    assert (back.shingles, back.marks, back.bands) == (sketch.shingles, sketch.marks, ())
+
+
+def test_long_texts_are_compared_by_a_sample() -> None:
+    """A comment without a headline of three hundred words still matches its copy with a few words changed."""
+    words = [f"word{i}" for i in range(300)]
+    changed = [*words[:150], "another", "thought", *words[152:]]
+    assert len(sketch_of(" ".join(words)).shingles) == SKETCH_SIZE
+    assert joins(" ".join(words), " ".join(changed))
+    assert not joins(" ".join(words), " ".join(f"other{i}" for i in range(300)))

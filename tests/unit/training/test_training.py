@@ -1,0 +1,197 @@
+"""Laws of a training run from recipe to served model, on an encoder of two layers and forty rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from monitor.adapters.torch_classifier import TorchClassifier
+from monitor.adapters.two_head_model import load_model
+from monitor.errors import ClassifierError, ConfigError
+from monitor.messages import SENTIMENTS, Score
+from monitor.settings import ClassifierSettings
+from pipelines.training.run import run_recipe
+
+TEXTS = ["profit falls at plant 7", "oil", "rate cut at bank 3 falls", "unknown words entirely", "", "profit " * 40]
+
+
+@pytest.fixture(scope="module")
+def trained(encoder_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained model."""
+    out = tmp_path_factory.mktemp("model")
+    run_recipe(data_folder / "recipe.toml", data_folder, str(encoder_folder), out)
+    return out
+
+
+def classifier(folder: Path, max_batch_tokens: int = 4096) -> TorchClassifier:
+    """The live classifier on a model folder."""
+    return TorchClassifier(ClassifierSettings(model=folder, device="cpu", max_batch_tokens=max_batch_tokens))
+
+
+def assert_close(one: list[Score], other: list[Score], tolerance: float = 1e-5) -> None:
+    """Same labels, probabilities within the tolerance."""
+    for a, b in zip(one, other, strict=True):
+        assert (a.topic, a.sentiment) == (b.topic, b.sentiment)
+        assert (*a.probabilities, a.topic_probability) == pytest.approx(
+            (*b.probabilities, b.topic_probability), abs=tolerance
+        )
+
+
+def edited(folder: Path, to: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], None]) -> Path:
+    """A copy of a model folder with heads.json and weights changed."""
+    shutil.copytree(folder, to)
+    heads, weights = json.loads((to / "heads.json").read_text()), load_file(to / "model.safetensors")
+    edit(heads, weights)
+    (to / "heads.json").write_text(json.dumps(heads))
+    save_file(weights, to / "model.safetensors")
+    return to
+
+
+def test_a_trained_model_is_served_as_it_was_saved(trained: Path) -> None:
+    """Labels, version and language are the folder's; probabilities sum to 1."""
+    model = classifier(trained)
+    assert (model.version, model.topics) == ("tiny@1", ("Energy", "Fed"))
+    assert model.languages == {"en"}
+    for score in model.classify(TEXTS):
+        assert sum(score.probabilities) == pytest.approx(1, abs=1e-6)
+        assert score.sentiment == SENTIMENTS[score.probabilities.index(max(score.probabilities))]
+        assert 0.5 <= score.topic_probability <= 1
+
+
+def test_what_was_saved_is_what_was_held_out(trained: Path, data_folder: Path) -> None:
+    """The figures, the temperature and where the data came from stand beside the weights, and in the card."""
+    heads = json.loads((trained / "heads.json").read_text())
+    assert heads["held_out"]["held_out.csv"]["n"] == 16
+    assert heads["rows"]["read"] == 40
+    assert heads["rows"]["fitted"] + heads["rows"]["calibrated"] == 39  # one was held out as well
+    assert all(0.25 <= head["temperature"] <= 8 for head in heads["heads"].values())
+    card = (trained / "README.md").read_text()
+    assert heads["trained_on"][0]["sha256"] in card
+
+
+@pytest.mark.parametrize("budget", [128, 4096])
+def test_batched_equals_one_by_one_whatever_the_order(trained: Path, budget: int) -> None:
+    """Padding and neighbours change no score."""
+    model = classifier(trained, budget)
+    alone = [model.classify([text])[0] for text in TEXTS]
+    assert_close(model.classify(TEXTS), alone)
+    assert_close(model.classify(TEXTS[::-1]), alone[::-1])
+    assert model.classify([]) == []
+
+
+def test_labels_come_from_id2label_whatever_their_order(trained: Path, tmp_path: Path) -> None:
+    """A checkpoint that has its classes in another order, or capitalised, gives the same sentiments."""
+    order = [2, 0, 1]
+
+    def permute(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        heads["heads"]["sentiment"]["id2label"] = {str(i): SENTIMENTS[j].title() for i, j in enumerate(order)}
+        for part in ("weight", "bias"):
+            weights[f"heads.sentiment.{part}"] = weights[f"heads.sentiment.{part}"][order].contiguous()
+
+    permuted = edited(trained, tmp_path / "permuted", permute)
+    assert_close(classifier(permuted).classify(TEXTS), classifier(trained).classify(TEXTS))
+
+
+def test_a_higher_temperature_gives_less_certain_scores_of_the_same_label(trained: Path, tmp_path: Path) -> None:
+    """Calibration moves confidence, not decisions."""
+
+    def heat(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        heads["heads"]["sentiment"]["temperature"] *= 3
+
+    hot = classifier(edited(trained, tmp_path / "hot", heat)).classify(TEXTS)
+    for mild, heated in zip(classifier(trained).classify(TEXTS), hot, strict=True):
+        assert heated.sentiment == mild.sentiment
+        assert max(heated.probabilities) < max(mild.probabilities)
+
+
+def test_the_same_recipe_gives_the_same_weights(
+    trained: Path, encoder_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """Seeds are set; weights are stored as half floats."""
+    run_recipe(data_folder / "recipe.toml", data_folder, str(encoder_folder), tmp_path)
+    again, first = load_file(tmp_path / "model.safetensors"), load_file(trained / "model.safetensors")
+    assert again.keys() == first.keys()
+    for name, weight in first.items():
+        assert weight.dtype == torch.float16
+        assert torch.allclose(again[name].float(), weight.float(), atol=1e-3), name
+
+
+def test_a_model_that_gives_no_numbers_is_an_error_not_a_score(trained: Path, tmp_path: Path) -> None:
+    """NaN is never neutral."""
+
+    def spoil(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        weights["heads.sentiment.bias"][:] = float("nan")
+
+    with pytest.raises(ClassifierError) as caught:
+        classifier(edited(trained, tmp_path / "spoilt", spoil)).classify(["oil"])
+    assert caught.value.reason == "not_finite"
+
+
+def _without_label(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    del heads["heads"]["topic"]["id2label"]["0"]
+
+
+def _other_labels(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    heads["heads"]["sentiment"]["id2label"] = {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}
+
+
+def _without_version(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    del heads["version"]
+
+
+def _without_a_weight(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    del weights["bert.pooler.dense.weight"]
+
+
+def _with_another_shape(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    weights["heads.topic.weight"] = torch.zeros(7, 16)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (_without_label, "topic"),
+        (_other_labels, "LABEL_0, LABEL_1, LABEL_2; expected negative, neutral, positive"),
+        (_without_version, "no version"),
+        (_without_a_weight, "pooler"),
+        (_with_another_shape, "heads.topic.weight"),
+    ],
+)
+def test_a_model_that_does_not_fit_stops_at_start_up(trained: Path, tmp_path: Path, edit: Any, said: str) -> None:
+    """With what does not fit; never guessed, never scored with random weights."""
+    with pytest.raises(ConfigError, match=said):
+        classifier(edited(trained, tmp_path / "wrong", edit))
+
+
+@pytest.mark.parametrize("name", ["heads.json", "model.safetensors", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("content", [None, b"", b"garbage"])
+def test_a_folder_without_a_whole_model_is_named(
+    trained: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    """A file that is missing, empty or something else."""
+    folder = shutil.copytree(trained, tmp_path / "model")
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=str(folder)):
+        classifier(folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Without asking any hub for it."""
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_model(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+def test_a_device_that_is_not_there_stops_at_start_up(trained: Path) -> None:
+    """Rather than running on another one unnoticed."""
+    with pytest.raises(ConfigError, match=r"classifier\.device"):
+        TorchClassifier(ClassifierSettings(model=trained, device="cuda"))
