@@ -10,6 +10,7 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
@@ -28,7 +29,7 @@ from monitor.errors import ConfigError, TransientError
 from monitor.ingest.decode import decode
 from monitor.ingest.entities import load_entities
 from monitor.ingest.novelty import NoveltyIndex
-from monitor.messages import Assignment, PartitionBatch, RankedStory, Subject
+from monitor.messages import ApplyResult, Assignment, PartitionBatch, RankedStory, Subject
 from monitor.metrics import WorkerMetrics
 from monitor.overview import Overview, Snapshot
 from monitor.pipeline import Pipeline, Stages
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_CONFIG, EXIT_OUTAGE = 0, 2, 3
 _POLL_SECONDS = 0.5
+_PROBE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
@@ -57,6 +59,7 @@ class Worker:
         self._clock = clock
         self._stop = threading.Event()
         self._failing_since: float | None = None
+        self._probed = clock.monotonic_seconds()
         self.registry = process_registry()
         self.metrics = WorkerMetrics(self.registry)
         client = redis_connection.connect(settings.redis)
@@ -89,7 +92,7 @@ class Worker:
             while not self._stop.is_set():
                 if not self._step():
                     return EXIT_OUTAGE
-            log.info("stopped; everything read was applied")
+            log.info("stopped; %s", "everything read was applied" if self._failing_since is None else "in an outage")
             return EXIT_OK
         finally:
             self.metrics.ready.set(0)
@@ -106,6 +109,8 @@ class Worker:
             batches = self._source.poll(_POLL_SECONDS)
             if batches:
                 self._pipeline.process(batches, self._source)
+            else:
+                self._probe()
         except TransientError as exc:
             for batch in batches:
                 self._source.rewind(batch.partition, batch.begin)
@@ -115,6 +120,15 @@ class Worker:
         self._failing_since = None
         self.metrics.ready.set(1 if self._source.partitions else 0)
         return True
+
+    def _probe(self) -> None:
+        """Asks broker and Redis for a sign of life when nothing comes: silence and an outage look alike to a poll."""
+        now = self._clock.monotonic_seconds()
+        if self._failing_since is None and now - self._probed < _PROBE_SECONDS:
+            return
+        self._probed = now
+        self._trends.check()
+        self._source.check()
 
     def _pause(self, exc: TransientError) -> bool:
         """Waits a growing while; False when the outage has lasted too long."""
@@ -133,11 +147,16 @@ class Worker:
         return True
 
     def _skip(self, assignment: Assignment, position: int) -> None:
-        self.metrics.offsets_lost.inc(position - assignment.position)
-        self._trends.skip_to(assignment.partition, assignment.epoch, position)
+        outcome = self._trends.skip_to(assignment.partition, assignment.epoch, position)
+        if outcome.result is ApplyResult.APPLIED:
+            self.metrics.offsets_lost.inc(position - assignment.position)
 
-    def _lag(self, partition: int, records: int) -> None:
-        self.metrics.lag.labels(str(partition)).set(records)
+    def _lag(self, partition: int, records: int | None) -> None:
+        if records is not None:
+            self.metrics.lag.labels(str(partition)).set(records)
+            return
+        with suppress(KeyError):  # nothing had been told of it yet
+            self.metrics.lag.remove(str(partition))
 
     def _health(self, query: Query) -> Answer:
         return Answer(b'{"status":"ok"}', "application/json")

@@ -87,7 +87,7 @@ def _demo(args: argparse.Namespace, settings: Settings) -> int:
         config=args.config,
         flags=tuple(args.set or ()),
     )
-    return run_demo(options, settings)
+    return run_demo(options)
 
 
 def _worker(args: argparse.Namespace, settings: Settings) -> int:

@@ -35,6 +35,14 @@ def stories_of(sentiment: str) -> str:
     return f"{sentiment}_{STORIES}"
 
 
+_LANGUAGES = frozenset({"en", "zh", "ja", "ko", "ru", "ar", "de", "fr", "es", "it", "pt", "nl", "hi", "und"})
+
+
+def language_label(language: str) -> str:
+    """A document's language out of a bounded set: what a source claims is not one."""
+    return language if language in _LANGUAGES else "other"
+
+
 class Kind(StrEnum):
     """What kind of source a document came from."""
 

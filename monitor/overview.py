@@ -153,6 +153,7 @@ class Overview:
             if cursor is not None and state.position < cursor.position:
                 # Redis lost its newest writes, and what we read of them is no longer true.
                 self._series.forget(state.partition)
+                del self._cursors[state.partition]  # if the reading below fails, the next one must begin anew as well
                 cursor = None
             for part in self._reader.changed_since(state.partition, cursor.position if cursor else -1):
                 self._series.replace(part)

@@ -23,6 +23,7 @@ from monitor.messages import (
     PartitionUpdate,
     RawRecord,
     ScoredDocument,
+    language_label,
 )
 from monitor.metrics import WorkerMetrics
 from monitor.ports import Classifier, Clock, Sink, Source, TrendStore
@@ -67,6 +68,7 @@ class Pipeline:
         self._stages = stages
         self._settings = settings
         self._metrics = metrics
+        self._flushed: dict[int, tuple[int, int]] = {}  # by partition: epoch, position up to which all is published
 
     def process(self, batches: Sequence[PartitionBatch], source: Source) -> None:
         """Takes what one poll brought through all stages, in the order above.
@@ -116,9 +118,15 @@ class Pipeline:
     def _publish(self, work: Sequence[_Work]) -> None:
         with self._timed("publish", sum(len(item.batch.records) for item in work)):
             for item in work:
-                self._stages.sink.publish_scored([scored for scored in item.scored if not scored.story.repeated])
-                self._stages.sink.publish_dead(item.dead)
+                # A batch that comes again because step 4 failed need not be published again.
+                epoch, flushed = self._flushed.get(item.batch.partition, (-1, 0))
+                since = flushed if epoch == item.batch.epoch else 0
+                told = [scored for scored in item.scored if not scored.story.repeated]
+                self._stages.sink.publish_scored([scored for scored in told if _offset_of(scored) >= since])
+                self._stages.sink.publish_dead([letter for letter in item.dead if letter.record.offset >= since])
             self._stages.sink.flush()
+            for item in work:
+                self._flushed[item.batch.partition] = (item.batch.epoch, item.batch.end)
 
     def _apply(self, item: _Work, source: Source) -> bool:
         batch = item.batch
@@ -165,13 +173,13 @@ class Pipeline:
             if scored.story.repeated:
                 self._metrics.repeated.inc()
                 continue
-            self._metrics.documents.labels(document.kind, _language_label(document.language)).inc()
+            self._metrics.documents.labels(document.kind, language_label(document.language)).inc()
             if not scored.story.first:
                 self._metrics.reprints.inc()
             if document.clamped:
                 self._metrics.clamped.inc()
             if scored.score is None:
-                self._metrics.unsupported.labels(_language_label(document.language)).inc()
+                self._metrics.unsupported.labels(language_label(document.language)).inc()
         for record in item.batch.records:
             self._metrics.delay_seconds.observe(max(0.0, (now_ms - record.timestamp_ms) / 1000))
         self._metrics.last_processed.set(now_ms / 1000)
@@ -184,9 +192,5 @@ class Pipeline:
         self._metrics.stage_documents.labels(stage).inc(count)
 
 
-_KNOWN_LANGUAGES = frozenset({"en", "zh", "ja", "ko", "ru", "ar", "de", "fr", "es", "it", "pt", "nl", "und"})
-
-
-def _language_label(language: str) -> str:
-    """A document's language as a metric label: what a source claims is not a bounded set."""
-    return language if language in _KNOWN_LANGUAGES else "other"
+def _offset_of(scored: ScoredDocument) -> int:
+    return int(scored.document.origin.rpartition(":")[2])

@@ -119,6 +119,8 @@ class TrendSettings(_Section):
     def _nested(self) -> TrendSettings:
         if self.coarse_bucket_seconds % self.fine_bucket_seconds:
             raise ValueError("coarse_bucket_seconds must be a multiple of fine_bucket_seconds")
+        if min(self.windows_hours) <= 0 or len(set(self.windows_hours)) < len(self.windows_hours):
+            raise ValueError("windows_hours must be above 0 and different from each other")
         if max(self.windows_hours) > self.fine_retention_hours:
             raise ValueError("the longest of windows_hours must not exceed fine_retention_hours")
         return self

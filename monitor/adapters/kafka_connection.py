@@ -76,7 +76,8 @@ def ensure_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
         ConfigError: one is missing and may not be created.
     """
     wanted: dict[str, dict[str, str]] = {
-        settings.raw_topic: {},
+        # The broker's clock, not a producer's: it bounds what a document may claim about when it could be known.
+        settings.raw_topic: {"message.timestamp.type": "LogAppendTime"},
         settings.scored_topic: {},
         settings.dead_topic: {"max.message.bytes": str(DEAD_TOPIC_BYTES)},
     }

@@ -1,4 +1,5 @@
-"""Writes scored documents and dead letters; keyed by document, so that a second copy of a record changes nothing.
+"""Writes scored documents and dead letters, at least once: after a crash some come twice, and are told by their document
+id, or by the source partition and offset in their headers.
 
 `flush` returns only when the broker has acknowledged everything handed over since the last one.
 """
@@ -22,6 +23,8 @@ from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 30.0
+_DEAD_VALUE_BYTES = DEAD_TOPIC_BYTES - 64 * 1024  # room for key, headers and framing
+_SMALL_VALUE_BYTES = 256 * 1024
 
 
 class KafkaSink:
@@ -36,17 +39,8 @@ class KafkaSink:
         self._settings = settings
         self._clock = clock
         self._pending: list[Any] = []
-        with translated():
-            self._producer = KafkaProducer(
-                **client_options(settings),
-                acks="all",
-                linger_ms=5,
-                batch_size=65_536,
-                max_request_size=DEAD_TOPIC_BYTES,
-                max_block_ms=10_000,
-                delivery_timeout_ms=int(_FLUSH_SECONDS * 1000),
-                request_timeout_ms=15_000,
-            )
+        self._dead_bytes = _DEAD_VALUE_BYTES
+        self._producer: KafkaProducer | None = None
 
     def publish_scored(self, documents: Sequence[ScoredDocument]) -> None:
         """See Sink."""
@@ -55,44 +49,81 @@ class KafkaSink:
             self._send(self._settings.scored_topic, scored.document.id.encode(), value, [])
 
     def publish_dead(self, letters: Sequence[DeadLetter]) -> None:
-        """See Sink."""
+        """See Sink. A value that the dead-letter topic can't hold is cut; its length and its source stand in the headers."""
         for letter in letters:
-            record = letter.record
-            headers = {
-                "source-topic": self._settings.raw_topic,
-                "source-partition": str(record.partition),
-                "source-offset": str(record.offset),
-                "source-timestamp-ms": str(record.timestamp_ms),
-                "reason": letter.reason,
-                "detail": letter.detail[:500],
-                "dead-at": _iso(self._clock.now_ms()),
-            }
-            encoded = [(name, value.encode("utf-8", "replace")) for name, value in headers.items()]
-            self._send(self._settings.dead_topic, record.key, record.value, encoded)
+            self._send_dead(letter)
 
     def flush(self) -> None:
-        """See Sink."""
+        """See Sink. After a failure the next attempt has a new producer: the library's never recovers from some."""
         pending, self._pending = self._pending, []
         if not pending:
             return
-        with translated():
-            self._producer.flush(timeout=_FLUSH_SECONDS)
-            for future in pending:
-                future.get(timeout=_FLUSH_SECONDS)
+        try:
+            with translated():
+                self._ready_producer().flush(timeout=_FLUSH_SECONDS)
+                for future in pending:
+                    future.get(timeout=_FLUSH_SECONDS)
+        except TransientError as exc:
+            if isinstance(exc.__cause__, kafka_errors.MessageSizeTooLargeError | kafka_errors.RecordListTooLargeError):
+                self._dead_bytes = _SMALL_VALUE_BYTES  # the dead-letter topic was made with a smaller limit than ours
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Lets go of the broker; what was not flushed was not promised."""
+        """Lets go of the broker; what was not flushed was not promised. The next message begins anew."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
         try:
-            self._producer.close(timeout=3)
+            producer.close(timeout=3)
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("closing the producer failed: %s", exc)
 
+    def _ready_producer(self) -> KafkaProducer:
+        if self._producer is None:
+            self._producer = self._new_producer()
+        return self._producer
+
+    def _new_producer(self) -> KafkaProducer:
+        return KafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            linger_ms=5,
+            batch_size=65_536,
+            max_request_size=DEAD_TOPIC_BYTES,
+            max_block_ms=10_000,
+            delivery_timeout_ms=int(_FLUSH_SECONDS * 1000),
+            request_timeout_ms=15_000,
+        )
+
+    def _send_dead(self, letter: DeadLetter) -> None:
+        record = letter.record
+        # A record without key and value can't be written again as it was; no bytes stand for no value.
+        value = b"" if record.value is None and record.key is None else record.value
+        headers = {
+            "source-topic": self._settings.raw_topic,
+            "source-partition": str(record.partition),
+            "source-offset": str(record.offset),
+            "source-timestamp-ms": str(record.timestamp_ms),
+            "reason": letter.reason,
+            "detail": letter.detail[:500],
+            "dead-at": _iso(self._clock.now_ms()),
+        }
+        if value is not None and len(value) > self._dead_bytes:
+            headers["value-bytes"] = str(len(value))
+            value = value[: self._dead_bytes]
+        encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
+        self._send(self._settings.dead_topic, record.key, value, encoded)
+
     def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         try:
-            self._pending.append(self._producer.send(topic, key=key, value=value, headers=headers))
-        except (kafka_errors.KafkaError, OSError) as exc:
+            with translated():
+                future = self._ready_producer().send(topic, key=key, value=value, headers=headers)
+        except TransientError:
             self._pending.clear()
-            raise TransientError(f"Kafka: {exc}", reason="kafka_unavailable") from exc
+            self.close()
+            raise
+        self._pending.append(future)
 
 
 def scored_message(scored: ScoredDocument) -> dict[str, Any]:

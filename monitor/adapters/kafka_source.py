@@ -22,6 +22,7 @@ from monitor.messages import Assignment, PartitionBatch, RawRecord
 from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
+_CHECK_MS = 5000
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class KafkaSource:
         settings: broker, topic and group.
         take: takes a partition for this worker: (partition, earliest position) to its assignment.
         skip: tells the store that the broker dropped records: (assignment, new position).
-        on_lag: called with (partition, records not yet polled).
+        on_lag: called with (partition, records not yet applied), or None when the partition is no longer this worker's.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class KafkaSource:
         settings: KafkaSettings,
         take: Callable[[int, int], Assignment],
         skip: Callable[[Assignment, int], None],
-        on_lag: Callable[[int, int], None],
+        on_lag: Callable[[int, int | None], None],
     ) -> None:
         self._settings = settings
         self._take, self._skip, self._on_lag = take, skip, on_lag
@@ -104,7 +105,8 @@ class KafkaSource:
             return self._batches(polled, assigned)
         except TransientError:
             # What was polled is handed to nobody: every partition is opened anew, at its stored position.
-            self._held.clear()
+            for partition in list(self._held):
+                self.release(partition)
             raise
 
     def rewind(self, partition: int, position: int) -> None:
@@ -116,7 +118,8 @@ class KafkaSource:
 
     def release(self, partition: int) -> None:
         """Forgets a partition whose epoch is stale; the next poll opens it again if it is still assigned."""
-        self._held.pop(partition, None)
+        if self._held.pop(partition, None) is not None:
+            self._on_lag(partition, None)
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """See Source; a commit that fails is of no consequence."""
@@ -125,11 +128,17 @@ class KafkaSource:
         }
         if not offsets:
             return
-        self._consumer.commit_async(offsets)
-        for partition in positions.keys() & self._held.keys():
-            highwater = self._consumer.highwater(self._tp(partition))
-            if highwater is not None:
-                self._on_lag(partition, max(0, highwater - positions[partition]))
+        try:
+            self._consumer.commit_async(offsets)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            log.warning("positions could not be committed for watching lag: %s", exc)
+        self._report_lag({p: position for p, position in positions.items() if p in self._held})
+
+    def check(self) -> None:
+        """Raises TransientError if the broker doesn't answer; a poll alone can't tell silence from an outage."""
+        tp = self._tp(min(self._held, default=0))
+        with translated():
+            self._consumer.end_offsets([tp], timeout_ms=_CHECK_MS)
 
     def close(self) -> None:
         """Leaves the group, so that others take over at once."""
@@ -142,14 +151,22 @@ class KafkaSource:
         self, polled: Mapping[TopicPartition, Sequence[object]], assigned: Collection[int]
     ) -> list[PartitionBatch]:
         for partition in self._rebalances.take_lost() | (set(self._held) - set(assigned)):
-            self._held.pop(partition, None)
+            self.release(partition)
         opened = {partition for partition in sorted(set(assigned) - set(self._held)) if self._open(partition)}
+        applied = {partition: held.position for partition, held in self._held.items()}
         batches = []
         for tp, messages in polled.items():
             # What was polled before a partition was opened was read from the wrong place.
             if tp.partition in self._held and tp.partition not in opened and messages:
                 batches.append(self._batch(tp, messages))
+        self._report_lag(applied)
         return batches
+
+    def _report_lag(self, applied: Mapping[int, int]) -> None:
+        for partition, position in applied.items():
+            highwater = self._consumer.highwater(self._tp(partition))
+            if highwater is not None:
+                self._on_lag(partition, max(0, highwater - position))
 
     def _open(self, partition: int) -> bool:
         tp = self._tp(partition)

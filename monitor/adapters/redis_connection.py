@@ -17,8 +17,15 @@ from monitor.ports import Clock
 from monitor.settings import RedisSettings
 
 log = logging.getLogger(__name__)
-# How a server begins its answer when it takes no writes for now: a full disk, a replica, a failover, a cluster in parts.
-_NO_WRITES = ("MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+# What a server answers when it takes no writes for now: a full disk, a replica, a failover, a cluster in parts, a script
+# that hangs. The library has classes for some and strips their word from the text; of others only the word is left.
+_NO_WRITES = ("MISCONF", "NOREPLICAS", "BUSY")
+_NO_WRITES_ERRORS = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+)
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
@@ -81,6 +88,8 @@ def translated() -> Iterator[None]:
         raise TransientError(f"Redis is out of memory: {exc}", reason="redis_memory") from exc
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as exc:
         raise TransientError(f"{exc}", reason="redis_unreachable") from exc
+    except _NO_WRITES_ERRORS as exc:
+        raise TransientError(f"Redis does not take writes: {exc}", reason="redis_readonly") from exc
     except redis.exceptions.ResponseError as exc:
         if "OOM" in str(exc):
             raise TransientError(f"Redis is out of memory: {exc}", reason="redis_memory") from exc

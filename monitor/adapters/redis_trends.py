@@ -54,6 +54,11 @@ class RedisTrends:
             coarse: int(settings.coarse_retention_days * 86_400) + coarse,
         }
 
+    def check(self) -> None:
+        """Raises TransientError if Redis doesn't answer."""
+        with translated():
+            self._client.ping()
+
     def assign(self, partition: int, earliest: int) -> Assignment:
         """See TrendStore."""
         with translated():

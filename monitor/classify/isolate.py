@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.errors import ClassifierError
+from monitor.errors import ClassifierError, TransientError
 from monitor.messages import Document, Score
 from monitor.ports import Classifier
+
+_PLAIN_SENTENCE = "The company published its results."
 
 
 def model_text(document: Document) -> str:
@@ -18,7 +20,21 @@ def model_text(document: Document) -> str:
 
 
 def classify_isolating(classifier: Classifier, documents: Sequence[Document]) -> list[Score | ClassifierError]:
-    """Scores documents; those that make the model fail come back as the error."""
+    """Scores documents; those that make the model fail come back as the error.
+
+    Raises:
+        TransientError: the model can't even score a plain sentence: no document is to blame.
+    """
+    results = _halve(classifier, documents)
+    if results and all(isinstance(result, ClassifierError) for result in results):
+        try:
+            classifier.classify([_PLAIN_SENTENCE])
+        except ClassifierError as exc:
+            raise TransientError(f"the model scores nothing any more: {exc}", reason="model_unavailable") from exc
+    return results
+
+
+def _halve(classifier: Classifier, documents: Sequence[Document]) -> list[Score | ClassifierError]:
     if not documents:
         return []
     try:
@@ -27,4 +43,4 @@ def classify_isolating(classifier: Classifier, documents: Sequence[Document]) ->
         if len(documents) == 1:
             return [exc]
     middle = len(documents) // 2
-    return classify_isolating(classifier, documents[:middle]) + classify_isolating(classifier, documents[middle:])
+    return _halve(classifier, documents[:middle]) + _halve(classifier, documents[middle:])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ from monitor.embedded.processes import ManagedProcess, Watchdog, start_process
 from monitor.errors import TransientError
 
 _ALERTMANAGER_NAMES = ("alertmanager", "prometheus-alertmanager")
-_SHARE = "share/finance-sentiment-monitor/dashboards"
+_DISTRIBUTION = "finance-sentiment-monitor"
 
 
 def rules_folder() -> Path | None:
-    """Where the shipped Prometheus rules are: in a checkout, or where a wheel puts them."""
-    checkout = Path(__file__).parents[2] / "dashboards"
-    installed = Path(sys.prefix) / _SHARE
-    for folder in (checkout, installed):
-        if (folder / "prometheus" / "rules").is_dir():
-            return folder / "prometheus" / "rules"
+    """Where the shipped Prometheus rules are: in a checkout, or where the installed distribution put them."""
+    checkout = Path(__file__).parents[2] / "dashboards" / "prometheus" / "rules"
+    if checkout.is_dir():
+        return checkout
+    with suppress(PackageNotFoundError):
+        for file in files(_DISTRIBUTION) or []:
+            if file.name == "spikes.yml":
+                return Path(str(file.locate())).resolve().parent
     return None
 
 

@@ -63,7 +63,7 @@ class Manifest:
 
 def sample_path(name: str) -> Path:
     """Where a file of the bundled sample is."""
-    return Path(str(resources.files("monitor.demo").joinpath(f"feed/{name}")))
+    return Path(str(resources.files("monitor.demo").joinpath(f"sample/{name}")))
 
 
 def load_feed(path: Path) -> Feed:

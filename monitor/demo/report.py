@@ -141,8 +141,9 @@ def _stages(summary: dict[str, Any]) -> Table:
 def _notifications(console: Console, summary: dict[str, Any]) -> None:
     if summary["notifications"] is None:
         console.print(
-            "[yellow]prometheus and alertmanager are not on PATH, so no notification is shown[/] (Debian: apt install "
-            "prometheus prometheus-alertmanager): the spike above was found by the same code that they would act on."
+            "[yellow]No notification is shown: prometheus and alertmanager, or the rules that go with them, are not "
+            "there[/] (Debian: apt install prometheus prometheus-alertmanager). The spike above was found by the same code "
+            "that they would act on."
         )
         return
     if not summary["notifications"]:

@@ -10,7 +10,7 @@ import math
 import signal
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,16 @@ from monitor.demo.report import Samples, dead_letters, delay_quantiles, show, st
 from monitor.demo.roles import Role
 from monitor.demo.verdict import Verdict, judge
 from monitor.embedded.services import EmbeddedServices
-from monitor.errors import TransientError
-from monitor.settings import KafkaSettings, Settings
+from monitor.errors import ConfigError, TransientError
+from monitor.settings import KafkaSettings
 
 _READY_SECONDS = 120.0
+_KAFKA = KafkaSettings()
 _SETTLE_SECONDS = 600.0
+_LONGEST_LIVE_SECONDS = 3600.0
 _VERDICT_SECONDS = 15.0
 _NOTIFICATION_SECONDS = 75.0
-_LONGEST_TIMELINE_HOURS = 24.0 * 14
+_LONGEST_TIMELINE_HOURS = 24.0 * 34  # baselines reach back 35 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +54,43 @@ class DemoOptions:
     flags: tuple[str, ...]
 
 
-def run_demo(options: DemoOptions, settings: Settings) -> int:
+def run_demo(options: DemoOptions) -> int:
     """Runs the demo and returns its exit code: 0 as declared, 1 not so, 130 interrupted before the verdict."""
     feed = load_feed(options.feed or sample_path(SAMPLE))
     manifest_path = options.expect or (None if options.feed else sample_path(SAMPLE_MANIFEST))
     manifest = load_manifest(manifest_path) if manifest_path else None
+    _check_options(options, feed)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     with ExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-", ignore_cleanup_errors=True))
         demo = _Demo(options, feed, manifest, options.run_dir or Path(temporary), console, stack)
+        code = 130
         try:
             code = demo.run()
             if not options.exit_when_done:
                 demo.serve()
             return code
         except KeyboardInterrupt:
-            console.print("interrupted; stopping everything", style="dim")
-            return 130
+            console.print("stopping everything", style="dim")
+            return code
         except TransientError as exc:
             console.print(f"[bold red]The demo failed:[/] {exc}", highlight=False)
             return 1
+
+
+def _check_options(options: DemoOptions, feed: Feed) -> None:
+    """Finds what would fail at the end of the run before it begins. Raises ConfigError."""
+    if not 0 <= options.live_seconds <= _LONGEST_LIVE_SECONDS:
+        raise ConfigError(f"--live-seconds {options.live_seconds:g}: expected 0 to {_LONGEST_LIVE_SECONDS:g}")
+    if feed.span_seconds > _LONGEST_TIMELINE_HOURS * 3600:
+        raise ConfigError(f"--feed {feed.name} spans {feed.span_seconds / 86_400:.0f} days; at most 34 can be judged")
+    if options.report is not None and not options.report.absolute().parent.is_dir():
+        raise ConfigError(f"--report {options.report}: there is no such folder")
+    if options.run_dir is not None and (options.run_dir / "kafka").exists():
+        raise ConfigError(
+            f"--run-dir {options.run_dir} holds the data of an earlier run, which would be judged with this one"
+        )
 
 
 def _interrupt(*_: object) -> None:
@@ -94,6 +112,7 @@ class _Demo:
         self._clock = SystemClock()
         self._services = EmbeddedServices(run_dir=run_dir, say=self._say)
         self._alerting: Alerting | None = None
+        self._last_applied = 0
 
     def run(self) -> int:
         started = self._clock.monotonic_seconds()
@@ -101,7 +120,12 @@ class _Demo:
         up = self._clock.monotonic_seconds()
         end_ms, before_live = self._play()
         verdict = self._verdict(end_ms)
-        notifications = self._notifications(verdict)
+        notifications = self._notifications()
+        if notifications is not None:
+            notified = {
+                (a["labels"]["dimension"], a["labels"]["key"]) for a in notifications if "dimension" in a["labels"]
+            }
+            verdict = self._verdict(end_ms, notified)
         summary = self._summary(verdict, notifications, before_live)
         finished = self._clock.monotonic_seconds()
         summary["seconds"] = {"start": round(up - started, 1), "whole_run": round(finished - started, 1)}
@@ -149,6 +173,11 @@ class _Demo:
         return [
             f"kafka.bootstrap_servers={self._services.kafka_address}",
             f"redis.url={self._services.redis_url}",
+            # What a configuration says for production must not reach the demo's own servers.
+            *(
+                f"kafka.{key}={getattr(_KAFKA, key)}"
+                for key in ("security_protocol", "raw_topic", "scored_topic", "dead_topic")
+            ),
             "exporter.refresh_seconds=1",
             # The whole feed is judged, so that what should not alert, days ago, is seen not to.
             f"spikes.timeline_hours={hours:g}",
@@ -157,7 +186,7 @@ class _Demo:
 
     def _play(self) -> tuple[int, Samples]:
         """Plays the feed; returns when it ends (ms) and the worker's metrics from when history was through."""
-        producer = RawProducer(KafkaSettings(bootstrap_servers=self._services.kafka_address))
+        producer = RawProducer(_KAFKA.model_copy(update={"bootstrap_servers": self._services.kafka_address}))
         self._stack.callback(producer.close)
         end_ms = self._clock.now_ms() + int(self._options.live_seconds * 1000)
         player = FeedPlayer(self._feed, end_ms, producer, self._clock)
@@ -215,19 +244,21 @@ class _Demo:
         look()
 
     def _applied(self) -> int:
-        return int(self._exporter.get("/api/status")["documents"])
+        with suppress(TransientError):  # one reading of Redis may fail; a part that has ended is _check's to find
+            self._last_applied = int(self._exporter.get("/api/status")["documents"])
+        return self._last_applied
 
-    def _verdict(self, end_ms: int) -> Verdict | None:
+    def _verdict(self, end_ms: int, notified: set[tuple[str, str]] | None = None) -> Verdict | None:
         if self._manifest is None:
             return None
         deadline = self._clock.monotonic_seconds() + _VERDICT_SECONDS
         while True:
-            verdict = judge(self._exporter.get("/api/spikes")["spikes"], self._manifest, end_ms)
+            verdict = judge(self._exporter.get("/api/spikes")["spikes"], self._manifest, end_ms, notified)
             if verdict.right or self._clock.monotonic_seconds() > deadline:
                 return verdict
             self._clock.wait_seconds(0.5)
 
-    def _notifications(self, verdict: Verdict | None) -> list[dict[str, Any]] | None:
+    def _notifications(self) -> list[dict[str, Any]] | None:
         """Waits for Prometheus to have told of each spike that is on."""
         if self._alerting is None:
             return None

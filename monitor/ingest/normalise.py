@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 _URL = re.compile(r"(?:https?://|www\.)\S+|\b(?:pic\.twitter\.com|t\.co)/\S+", re.IGNORECASE)
+_MOST_ROUNDS = 8
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")
 # "&amp;amp;…": one round of unescaping takes off one layer, so that a hostile message would cost the square of its length.
@@ -34,14 +35,25 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 def clean_text(text: str) -> str:
     """Returns `text` as the classifiers read it: NFKC, HTML entities resolved, links and control marks gone, one space."""
-    previous = None
-    cleaned = text
-    while cleaned != previous:  # "&amp;amp;" needs two rounds, and the result must not change when cleaned again
-        previous = cleaned
-        cleaned = unicodedata.normalize("NFKC", html.unescape(_NESTED_AMPERSAND.sub("&", cleaned)))
-        cleaned = _CONTROL.sub(" ", _URL.sub(" ", cleaned))
-        cleaned = _SPACE.sub(" ", cleaned).strip()
+    cleaned, stable = _clean_rounds(text, unescape=True)
+    if not stable:
+        # Nobody writes entities nested so deeply; each round would cost the whole length again.
+        cleaned, _ = _clean_rounds(cleaned.replace("&", " "), unescape=False)
     return cleaned
+
+
+def _clean_rounds(text: str, *, unescape: bool) -> tuple[str, bool]:
+    """Cleans until nothing changes, which a second "&amp;" needs; returns whether it came to that within the bound."""
+    cleaned = text
+    for _ in range(_MOST_ROUNDS):
+        previous = cleaned
+        if unescape:
+            cleaned = html.unescape(_NESTED_AMPERSAND.sub("&", cleaned))
+        cleaned = _CONTROL.sub(" ", _URL.sub(" ", unicodedata.normalize("NFKC", cleaned)))
+        cleaned = _SPACE.sub(" ", cleaned).strip()
+        if cleaned == previous:
+            return cleaned, True
+    return cleaned, False
 
 
 def story_text(text: str) -> str:

@@ -23,6 +23,7 @@ from monitor.messages import (
     ScoredDocument,
     Subject,
     documents_of,
+    language_label,
     stories_of,
 )
 from monitor.settings import TrendSettings
@@ -58,7 +59,7 @@ def contribution_of(documents: Iterable[ScoredDocument], settings: TrendSettings
                 for measure, amount in _measures(scored):
                     counts[Cell(*subject, document.kind, measure)] += amount
             if scored.score is None:
-                counts[Cell("language", document.language, document.kind, UNSUPPORTED)] += 1
+                counts[Cell("language", language_label(document.language), document.kind, UNSUPPORTED)] += 1
         if scored.score is not None and scored.score.sentiment == "negative":
             if scored.story.first:
                 total.evidence.extend((subject, _evidence(scored)) for subject in subjects_of(scored))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import SecretStr
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.adapters import redis_connection
 from monitor.adapters.kafka_connection import ensure_topics, wait_until_reachable
 from monitor.adapters.kafka_raw import RawProducer
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
-from monitor.demo.report import dead_letters, stage_rates
+from monitor.demo.report import Samples, dead_letters, stage_rates
 from monitor.demo.roles import Role
 from monitor.embedded.services import EmbeddedServices
 from monitor.ports import Clock
@@ -24,7 +25,7 @@ from pipelines.replay.options import ReplayOptions
 from pipelines.replay.run import replay
 from pipelines.replay.weeks import read_report, save_report, show_report, wait_until_applied
 
-_WAIT_SECONDS = 3600.0
+_WAIT_SECONDS = 600.0
 _READY_SECONDS = 120.0
 
 
@@ -75,26 +76,47 @@ def _report(
     client = redis_connection.connect(settings.redis)
     redis_connection.wait_until_reachable(client, settings.redis, clock)
     reader = RedisTrends(client, settings.redis.key_prefix, settings.trends)
-    with console.status("waiting until the worker has applied everything"):
-        caught_up = wait_until_applied(reader, producer.end_positions, clock, _WAIT_SECONDS)
+    caught_up = _wait(reader, producer.end_positions, worker, console, clock)
     seconds = clock.monotonic_seconds() - started
     if not caught_up:
-        console.print(f"[red]the trends did not catch up within {_WAIT_SECONDS:.0f} s: is a worker running?[/]")
+        console.print(f"[red]the trends did not move for {_WAIT_SECONDS:.0f} s: is a worker running?[/]")
         return 1
     report = read_report(reader, settings.trends.coarse_bucket_seconds)
     show_report(report, console)
     if options.report is not None:
         save_report(report, options.report)
     if worker is not None:
-        metrics = worker.metrics()
-        applied = sum(value for _, value in metrics.get("sentiment_documents_total", []))
-        console.print(
-            f"{applied:,.0f} documents in the trends after {seconds:.0f} s ({applied / seconds:.0f} a second)"
-        )
-        console.print(f"dead letters: {dead_letters(metrics) or 'none'}; documents a second by stage:", highlight=False)
-        for stage, row in stage_rates(metrics).items():
-            console.print(f"  {stage:<9} {row['documents_per_second']:>10,.0f}", highlight=False)
+        _show_rates(worker.metrics(), seconds, console)
     return 0
+
+
+def _wait(
+    reader: RedisTrends, positions: Mapping[int, int], worker: Role | None, console: Console, clock: Clock
+) -> bool:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("applied to the trends", total=sum(positions.values()))
+
+        def note(applied: int) -> None:
+            progress.update(bar, completed=applied)
+            if worker is not None:
+                worker.check()
+
+        return wait_until_applied(reader, positions, clock, _WAIT_SECONDS, note)
+
+
+def _show_rates(metrics: Samples, seconds: float, console: Console) -> None:
+    applied = sum(value for _, value in metrics.get("sentiment_documents_total", []))
+    console.print(f"{applied:,.0f} documents in the trends after {seconds:.0f} s ({applied / seconds:.0f} a second)")
+    console.print(f"dead letters: {dead_letters(metrics) or 'none'}; documents a second by stage:", highlight=False)
+    for stage, row in stage_rates(metrics).items():
+        console.print(f"  {stage:<9} {row['documents_per_second']:>10,.0f}", highlight=False)
 
 
 def _own(

@@ -7,13 +7,14 @@ are ISO weeks of UTC, and shares are of scored stories (a story in a language th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -158,13 +159,31 @@ def read_report(reader: TrendReader, bucket_seconds: int = 3600, top: int = 5, m
     return weekly_report(buckets, top, min_stories)
 
 
-def wait_until_applied(reader: TrendReader, positions: Mapping[int, int], clock: Clock, timeout_seconds: float) -> bool:
-    """Waits until the workers have come to `positions` (partition to end offset); False after the timeout."""
-    until = clock.monotonic_seconds() + timeout_seconds
+def wait_until_applied(
+    reader: TrendReader,
+    positions: Mapping[int, int],
+    clock: Clock,
+    timeout_seconds: float,
+    note: Callable[[int], None] = lambda applied: None,
+) -> bool:
+    """Waits until the workers have come to `positions` (partition to end offset); False if they stand still so long.
+
+    Args:
+        reader: where the trends are.
+        positions: what to wait for.
+        clock: the time.
+        timeout_seconds: how long without any progress.
+        note: called with the records applied so far; what it raises ends the waiting.
+    """
+    until, before = clock.monotonic_seconds() + timeout_seconds, 0
     while True:
         reached = {state.partition: state.position for state in reader.partitions()}
-        if all(reached.get(partition, 0) >= end for partition, end in positions.items()):
+        applied = sum(min(reached.get(partition, 0), end) for partition, end in positions.items())
+        note(applied)
+        if applied == sum(positions.values()):
             return True
+        if applied > before:
+            until, before = clock.monotonic_seconds() + timeout_seconds, applied
         if clock.monotonic_seconds() >= until:
             return False
         clock.wait_seconds(_POLL_SECONDS)
@@ -183,13 +202,21 @@ def report_json(report: WeeklyReport) -> dict[str, Any]:
     return {"min_stories": report.min_stories, "weeks": weeks, "topics": topics}
 
 
+def weekly_frame(report: WeeklyReport) -> pd.DataFrame:
+    """One row a week: week, monday, stories, documents, counts by sentiment, negative_share (NaN: no data), topic."""
+    return pd.DataFrame([{**_row_json(row), "most_negative_topic": row.topic} for row in report.weeks])
+
+
 def save_report(report: WeeklyReport, path: Path) -> None:
-    """Writes the report as JSON.
+    """Writes the report: the weeks as a table if the file ends in .csv, otherwise everything as JSON.
 
     Raises:
         ConfigError: the file can't be written.
     """
     try:
+        if path.suffix == ".csv":
+            weekly_frame(report).to_csv(path, index=False)
+            return
         path.write_text(json.dumps(report_json(report), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"--report {path}: {exc.strerror or exc}") from exc

@@ -65,6 +65,7 @@ def manifest_of(tellings: list[Telling], seed: int) -> dict[str, Any]:
         "seed": seed,
         "ends": FEED_END.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "documents": len(tellings),
+        "dimensions": ["topic", "entity"],
         "alerts": [
             {"dimension": "topic", "key": events.SURGE_TOPIC, "starts_before_end_seconds": events.SURGE_SECONDS}
         ],

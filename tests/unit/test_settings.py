@@ -189,7 +189,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=3, max_size=2
     bootstrap=names,
     topic=names,
     model=st.none() | names.filter(lambda name: "\0" not in name),
-    windows=st.lists(st.floats(0.1, 50, allow_nan=False), min_size=1, max_size=4),
+    windows=st.lists(st.floats(0.1, 50, allow_nan=False), min_size=1, max_size=4, unique=True),
     on_score=st.floats(2, 1e300),
     create=st.booleans(),
     retention=st.floats(50, 1e17),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.classify.isolate import classify_isolating, model_text
-from monitor.errors import ClassifierError
+from monitor.errors import ClassifierError, TransientError
 from monitor.messages import Score
 from tests.builders import document
 from tests.fakes import WordClassifier
@@ -32,10 +33,10 @@ def test_a_batch_that_is_too_large_is_split_until_it_fits(largest: int, count: i
     assert [isinstance(result, Score) and result.sentiment for result in results] == ["negative"] * count
 
 
-def test_a_model_that_always_fails_gives_no_score_at_all() -> None:
-    """Never a neutral one."""
-    results = classify_isolating(WordClassifier(largest_batch=0), [document("a"), document("b")])
-    assert [type(result) for result in results] == [ClassifierError, ClassifierError]
+def test_a_model_that_scores_nothing_any_more_blames_no_document() -> None:
+    """It is an outage: nothing is dead-lettered, nothing neutral."""
+    with pytest.raises(TransientError, match="scores nothing any more"):
+        classify_isolating(WordClassifier(largest_batch=0), [document("a"), document("b")])
 
 
 def test_the_model_reads_the_headline_then_the_text() -> None:

@@ -13,7 +13,7 @@ from monitor.ingest.sketch import Sketch, sketch_of
 from pipelines.sample_feed.job import SEED, compose_sample
 from pipelines.sample_feed.stories import Telling, as_document
 
-COMMITTED = Path(__file__).parents[3] / "monitor" / "demo" / "feed"
+COMMITTED = Path(__file__).parents[3] / "monitor" / "demo" / "sample"
 
 
 @dataclass(frozen=True)
