@@ -234,7 +234,7 @@ def show_report(report: WeeklyReport, console: Console) -> None:
     console.print(f"{len(report.weeks)} ISO weeks (UTC) with documents")
     for title, rows in rankings:
         console.print(_table(f"Weeks that stand out, {title}", rows))
-    table = Table(title="Most negative weeks of each topic: week negatives (share)", **_PLAIN)
+    table = Table(title="Most negative weeks of each topic, and their negative stories", **_PLAIN)
     for heading in ("topic", "first", "second", "third"):
         table.add_column(heading, no_wrap=True)
     for topic, rows in report.by_negative.items():
@@ -271,5 +271,4 @@ def _table(title: str, rows: Iterable[WeekRow]) -> Table:
 
 
 def _brief(row: WeekRow) -> str:
-    share = row.counts.negative_share
-    return f"{row.name} {row.counts.negative:,}" + ("" if share is None else f" ({share:.0%})")
+    return f"{row.name} {row.counts.negative:,}"

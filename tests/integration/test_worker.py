@@ -196,6 +196,7 @@ def test_kafka_gone_in_mid_work_stops_consuming_and_loses_nothing(
 
 
 @pytest.mark.usefixtures("refused_connections")
+@pytest.mark.filterwarnings(REFUSED)
 def test_an_idle_worker_notices_that_kafka_is_gone(make_settings: SettingsFactory, tmp_path: Path) -> None:
     """Silence and an outage look alike to a poll; readiness tells them apart."""
     with EmbeddedKafka(run_dir=tmp_path / "own-kafka", say=lambda line: None) as broker:
