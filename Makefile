@@ -45,7 +45,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.installed: $(UV) pyproject.toml constraints.txt
-	@echo "Installing the program and its libraries into $(VENV) (once; about 3 GB are downloaded, most of it torch)"
+	@echo "Installing the program and its libraries into $(VENV) (once; about 2.8 GB are downloaded, most of it torch)"
 	$(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable .
 	@touch $@
 

@@ -70,9 +70,9 @@ def show(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _topics(summary: dict[str, Any]) -> Table:
-    title = "Topics, by how much they turned; stories as negative / neutral / positive"
+    title = "Topics by how much they turned; mean polarity of 6 hours; stories negative/neutral/positive"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("topic", "polarity", "turned", "1 hour", "24 hours", "score"):
+    for heading in ("topic", "now", "turned", "1 hour", "24 hours", "score"):
         table.add_column(heading, justify="left" if heading == "topic" else "right", no_wrap=True)
     for row in summary["topics"]:
         windows = {window["hours"]: window for window in row["windows"]}
@@ -161,4 +161,4 @@ def _signed(value: float | None) -> str:
 def _mix(window: dict[str, Any] | None) -> str:
     if window is None or not window["stories"]:
         return "–"
-    return f"{window['negative']} / {window['neutral']} / {window['positive']}"
+    return f"{window['negative']}/{window['neutral']}/{window['positive']}"
