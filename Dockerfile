@@ -15,7 +15,7 @@ COPY monitor ./monitor
 COPY pipelines ./pipelines
 COPY dashboards ./dashboards
 # The cache is a mount: it speeds the next build up and is in no layer.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip PIP_CACHE_DIR=/var/cache/pip \
     /opt/venv/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt .
 
 FROM python:3.12-slim

@@ -14,27 +14,38 @@ from monitor.settings import Settings, load_settings, settings_toml
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0 done, 1 not as it should be, 2 a setting, 3 an outage."""
-    args = _parser().parse_args(argv)
+    return run_command(_parser(), argv)
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parses, loads the settings, runs what `run` of the chosen command is set to; errors become a line and an exit code."""
+    args = parser.parse_args(argv)
     run: Callable[[argparse.Namespace, Settings], int] = args.run
     try:
         settings = load_settings(args.config, args.set or ())
         configure_logs(settings.log)
         return run(args, settings)
     except ConfigError as exc:
-        print(f"monitor: {exc}", file=sys.stderr)
+        print(f"{parser.prog}: {exc}", file=sys.stderr)
         return 2
     except MonitorError as exc:
-        print(f"monitor: {exc}", file=sys.stderr)
+        print(f"{parser.prog}: {exc}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="monitor", description="Streaming financial sentiment monitor.")
+def settings_arguments() -> argparse.ArgumentParser:
+    """The flags that every command has, as a parent parser."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML (default: $MONITOR_CONFIG)")
     shared.add_argument("--set", action="append", metavar="SECTION.KEY=VALUE", help="one setting; may be repeated")
+    return shared
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="monitor", description="Streaming financial sentiment monitor.")
+    shared = settings_arguments()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands.add_parser("demo", parents=[shared], help="the whole path on this machine, with a sample feed"))
     worker = commands.add_parser("worker", parents=[shared], help="consume, classify, apply to the trends")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from monitor.errors import ConfigError, MonitorError
-from monitor.logs import configure_logs
-from monitor.settings import Settings, load_settings
+from monitor.cli import run_command, settings_arguments
+from monitor.settings import Settings
 from pipelines.replay import add_arguments, options_from
 
 _DEFAULT_RECIPE = Path(__file__).parent / "training" / "recipes" / "default_en.toml"
@@ -20,27 +18,12 @@ _DEFAULT_RECIPE = Path(__file__).parent / "training" / "recipes" / "default_en.t
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0 done, 1 not as it should be, 2 a setting or a file, 3 an outage."""
-    args = _parser().parse_args(argv)
-    run: Callable[[argparse.Namespace, Settings], int] = args.run
-    try:
-        settings = load_settings(args.config, args.set or ())
-        configure_logs(settings.log)
-        return run(args, settings)
-    except ConfigError as exc:
-        print(f"pipelines: {exc}", file=sys.stderr)
-        return 2
-    except MonitorError as exc:
-        print(f"pipelines: {exc}", file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        return 130
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pipelines", description="Jobs around the sentiment monitor.")
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML (default: $MONITOR_CONFIG)")
-    shared.add_argument("--set", action="append", metavar="SECTION.KEY=VALUE", help="one setting; may be repeated")
+    shared = settings_arguments()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     replay = commands.add_parser("replay", parents=[shared], help="put a feed through the live path")
     add_arguments(replay)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.adapters import redis_connection
 from monitor.adapters.kafka_connection import ensure_topics, wait_until_reachable
@@ -21,6 +20,7 @@ from monitor.demo.roles import Role
 from monitor.embedded.services import EmbeddedServices
 from monitor.ports import Clock
 from monitor.settings import Settings
+from pipelines.progress_bar import progress_bar
 from pipelines.replay.options import ReplayOptions
 from pipelines.replay.run import replay
 from pipelines.replay.weeks import read_report, save_report, show_report, wait_until_applied
@@ -93,14 +93,7 @@ def _report(
 def _wait(
     reader: RedisTrends, positions: Mapping[int, int], worker: Role | None, console: Console, clock: Clock
 ) -> bool:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("applied to the trends", total=sum(positions.values()))
 
         def note(applied: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.adapters.two_head_model import TwoHeadModel, save_model
+from pipelines.progress_bar import progress_bar
 from pipelines.training.datasets import SENTIMENTS, Example, load_examples, sha256_of
 from pipelines.training.encoder import load_encoder, save_tokenizer
 from pipelines.training.figures import figures_of, fit_temperature
@@ -106,14 +106,7 @@ def _fit(
 ) -> None:
     encoded = encode(tokenizer, [row.text for row in rows], options.train_tokens)
     labels = {task: label_indices(rows, task, names[task]) for task in names}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("training", total=None)
         recent: list[float] = []
 
