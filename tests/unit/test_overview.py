@@ -36,6 +36,7 @@ class SwitchedReader:
     def __init__(self, trends: MemoryTrends) -> None:
         self.trends = trends
         self.failing = False
+        self.failing_in_the_middle = False
         self.read: list[tuple[int, int]] = []
 
     def partitions(self) -> list[PartitionState]:
@@ -46,6 +47,8 @@ class SwitchedReader:
 
     def changed_since(self, partition: int, position: int) -> list[BucketCounts]:
         """See TrendReader; notes what was asked."""
+        if self.failing_in_the_middle:
+            raise TransientError("away", reason="redis")
         self.read.append((partition, position))
         return self.trends.changed_since(partition, position)
 
@@ -170,6 +173,19 @@ def test_a_position_that_went_back_is_read_anew() -> None:
     overview = Overview(reader, Settings(), ManualClock())
     overview.refresh()
     reader.trends = trends_of(documents[: len(documents) // 2])
+    assert shown(overview.refresh()) == shown(overview_of(reader.trends).refresh())
+
+
+def test_a_position_that_went_back_is_read_anew_even_if_the_first_reading_fails() -> None:
+    """And has caught up with what was read before by the time that the second one works."""
+    documents = news_with_a_surge()
+    reader = SwitchedReader(trends_of(documents[:-5]))
+    overview = Overview(reader, Settings(), ManualClock())
+    overview.refresh()
+    reader.trends, reader.failing_in_the_middle = trends_of(documents[: len(documents) // 2]), True
+    with pytest.raises(TransientError):
+        overview.refresh()
+    reader.trends, reader.failing_in_the_middle = trends_of(documents), False
     assert shown(overview.refresh()) == shown(overview_of(reader.trends).refresh())
 
 
