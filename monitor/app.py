@@ -239,6 +239,8 @@ def run_worker(settings: Settings) -> int:
     # torch takes seconds to import; nothing but a worker needs it.
     from monitor.adapters.torch_classifier import TorchClassifier  # noqa: PLC0415
 
+    load_entities(settings.ingest.entities_file)  # what is wrong with a setting is said before the model is loaded
+    redis_connection.connect(settings.redis)
     classifier = TorchClassifier(settings.classifier)
     log.info("model %s loaded", classifier.version)
     worker = Worker(settings, classifier, SystemClock())

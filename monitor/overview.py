@@ -227,4 +227,10 @@ class Overview:
 
     def _history_hours(self, now_ms: int) -> float:
         first = self._series.first_index(ALL, DOCUMENTS, self._coarse)
-        return 0.0 if first is None else max(0.0, (now_ms - first * self._coarse * 1000) / HOUR_MS)
+        if first is None:
+            return 0.0
+        since_ms = first * self._coarse * 1000
+        fine = self._series.first_index(ALL, DOCUMENTS, self._fine)
+        if fine is not None and fine * self._fine // self._coarse == first:
+            since_ms = fine * self._fine * 1000
+        return max(0.0, (now_ms - since_ms) / HOUR_MS)

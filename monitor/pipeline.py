@@ -168,6 +168,17 @@ class Pipeline:
         now_ms = self._stages.clock.now_ms()
         for letter in item.dead:
             self._metrics.dead_letters.labels(letter.reason).inc()
+        if item.dead:
+            first = item.dead[0]
+            log.warning(
+                "partition %d: %d of %d records dead-lettered, the first (offset %d) as %s: %s",
+                item.batch.partition,
+                len(item.dead),
+                len(item.batch.records),
+                first.record.offset,
+                first.reason,
+                first.detail[:200],
+            )
         for scored in item.scored:
             document = scored.document
             if scored.story.repeated:

@@ -133,7 +133,9 @@ class SpikeSettings(_Section):
     timeline_hours: float = Field(48.0, ge=1, le=720, description="How far back the timeline and spikes reach.")
     history_days: float = Field(28.0, ge=1, description="How much past a baseline learns from.")
     guard_hours: float = Field(2.0, ge=0, description="The most recent past, kept out of the baseline.")
-    min_history_hours: float = Field(24.0, ge=1, description="Past needed before anything is judged.")
+    min_history_hours: float = Field(
+        24.0, ge=1, description="Past needed before anything is judged, besides guard_hours."
+    )
     half_life_days: float = Field(7.0, gt=0, description="Age at which an hour counts half in the baseline.")
     on_score: float = Field(4.0, gt=0, description="Surprise of the count that starts a spike; higher is rarer.")
     off_score: float = Field(2.0, gt=0, description="Surprise below which a spike may end.")
@@ -282,7 +284,8 @@ def _parsed(section: str, key: str, value: str) -> Any:
     model = _sections().get(section)
     field = model.model_fields.get(key) if model else None
     if field is not None and str(field.annotation).startswith("tuple"):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        inside = value.strip().removeprefix("[").removesuffix("]")  # `config show` prints it so
+        return [part.strip().strip("\"'") for part in inside.split(",") if part.strip()]
     if field is not None and field.default is None and not value.strip():
         return None
     return value

@@ -63,8 +63,8 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     elif verdict["right"]:
         console.print("[bold green]The alerts are exactly those that the feed's manifest declares.[/]")
     else:
-        console.print(f"[bold red]Not what the manifest declares.[/] Missing: {verdict['missing'] or 'none'}; "
-                      f"unexpected: {verdict['unexpected'] or 'none'}")  # fmt: skip
+        missing, unexpected = (escape("; ".join(verdict[name])) or "none" for name in ("missing", "unexpected"))
+        console.print(f"[bold red]Not what the manifest declares.[/] Missing: {missing}. Unexpected: {unexpected}.")
     for name, url in summary["addresses"].items():
         console.print(f"  {name:<13} {url}", highlight=False)
 

@@ -60,7 +60,8 @@ def run_demo(options: DemoOptions) -> int:
     manifest_path = options.expect or (None if options.feed else sample_path(SAMPLE_MANIFEST))
     manifest = load_manifest(manifest_path) if manifest_path else None
     _check_options(options, feed)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     console = Console()
     with ExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-", ignore_cleanup_errors=True))

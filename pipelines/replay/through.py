@@ -18,6 +18,7 @@ from monitor.adapters.system_clock import SystemClock
 from monitor.demo.report import Samples, dead_letters, stage_rates
 from monitor.demo.roles import Role
 from monitor.embedded.services import EmbeddedServices
+from monitor.errors import ConfigError
 from monitor.ports import Clock
 from monitor.settings import Settings
 from pipelines.progress_bar import progress_bar
@@ -43,6 +44,8 @@ def replay_through(
     """
     clock = SystemClock()
     if options.dry_run:
+        if options.report is not None:
+            raise ConfigError("--report needs what a replay leaves in the trends; a --dry-run leaves nothing")
         replay(options, None, clock, console)
         return 0
     with ExitStack() as stack:

@@ -59,7 +59,9 @@ class Demo:
 
     def processes(self) -> list[str]:
         """Names and ids of all processes that it started, itself included, and that run now."""
-        return sorted(f"{each.name()} {each.pid}" for each in psutil.process_iter(["environ"]) if self._is_ours(each))
+        return sorted(
+            f"{each.name()} {each.pid}" for each in psutil.process_iter(["environ", "cwd"]) if self._is_ours(each)
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Sends it, and nobody else, a signal."""
@@ -78,8 +80,10 @@ class Demo:
             self._process.wait()
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        environment = process.info["environ"] or {}
-        return bool(environment.get(MARK) == self._mark) and process.is_running()
+        environment, folder = process.info["environ"] or {}, process.info["cwd"] or ""
+        # Valkey writes its title over its environment; it works in the demo's folder.
+        ours = environment.get(MARK) == self._mark or Path(folder).is_relative_to(self.temporary)
+        return ours and process.is_running()
 
 
 def tiny_feed(folder: Path, alerts: Sequence[dict[str, str]]) -> list[str | Path]:
