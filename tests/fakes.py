@@ -28,6 +28,25 @@ class ManualClock:
         self.at_ms += round(seconds * 1000)
 
 
+class SteppedClock:
+    """A clock that moves only when someone waits, kept in seconds without rounding: for pacing."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    def now_ms(self) -> int:
+        """The time in milliseconds."""
+        return round(self.seconds * 1000)
+
+    def monotonic_seconds(self) -> float:
+        """The time in seconds."""
+        return self.seconds
+
+    def wait_seconds(self, seconds: float) -> None:
+        """Lets that much pass."""
+        self.seconds += seconds
+
+
 class WordClassifier:
     """Scores by one word of the text: falls is negative, rises is positive, POISON can't be scored."""
 

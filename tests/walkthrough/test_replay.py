@@ -12,6 +12,7 @@ from rich.console import Console
 
 from monitor.errors import ConfigError
 from pipelines.replay import ReplaySummary, add_arguments, options_from, replay
+from tests.fakes import SteppedClock
 
 
 class Topic:
@@ -28,26 +29,7 @@ class Topic:
         """Everything has arrived."""
 
 
-class QuickClock:
-    """Time passes as fast as it is waited for."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now_ms(self) -> int:
-        """The time in milliseconds."""
-        return round(self.seconds * 1000)
-
-    def monotonic_seconds(self) -> float:
-        """The time in seconds."""
-        return self.seconds
-
-    def wait_seconds(self, seconds: float) -> None:
-        """Lets that much pass."""
-        self.seconds += seconds
-
-
-def pipelines_replay(topic: Topic, clock: QuickClock, *arguments: str) -> ReplaySummary:
+def pipelines_replay(topic: Topic, clock: SteppedClock, *arguments: str) -> ReplaySummary:
     """What the command `pipelines replay` does with those arguments."""
     parser = ArgumentParser()
     add_arguments(parser)
@@ -64,7 +46,7 @@ def test_a_preset_reads_a_known_layout(tmp_path: Path) -> None:
         'Oil steadies," 9:05  AM ET Mon, 13 Jan 2020",\n'
     )
     topic = Topic()
-    summary = pipelines_replay(topic, QuickClock(), str(path), "--preset", "cnbc")
+    summary = pipelines_replay(topic, SteppedClock(), str(path), "--preset", "cnbc")
     assert [(sent["published"], sent["title"]) for sent in topic.messages] == [
         ("2020-01-13T14:05:00Z", "Oil steadies"),
         ("2020-07-17T23:51:00Z", "Chip maker warns of weak demand"),
@@ -79,13 +61,13 @@ def test_any_layout_is_read_by_naming_its_columns(tmp_path: Path) -> None:
     layout = ("--no-header", "--delimiter", ";", "--time-format", "%d.%m.%Y %H:%M", "--timezone", "Europe/Berlin")
     topic = Topic()
     columns = ("--published", "1", "--text", "2", "--source-column", "3", "--kind", "comment")
-    pipelines_replay(topic, QuickClock(), str(path), *layout, *columns)
+    pipelines_replay(topic, SteppedClock(), str(path), *layout, *columns)
     sent = topic.messages[0]
     assert (sent["published"], sent["text"], sent["source"], sent["kind"]) == (
         "2020-07-17T17:51:00Z", "sell everything", "alice", "comment",
     )  # fmt: skip
     with pytest.raises(ConfigError, match="columns: 1, 2, 3"):
-        pipelines_replay(topic, QuickClock(), str(path), *layout, "--published", "1", "--text", "4")
+        pipelines_replay(topic, SteppedClock(), str(path), *layout, "--published", "1", "--text", "4")
 
 
 def test_days_without_a_time_are_known_only_when_the_day_is_over(tmp_path: Path) -> None:
@@ -94,10 +76,10 @@ def test_days_without_a_time_are_known_only_when_the_day_is_over(tmp_path: Path)
     path.write_text("2020-07-17,Shares fall\n2020-07-17,Shares rise\n")
     columns = ("--no-header", "--published", "1", "--title", "2")
     topic = Topic()
-    pipelines_replay(topic, QuickClock(), str(path), *columns)
+    pipelines_replay(topic, SteppedClock(), str(path), *columns)
     assert {sent["fetched"] for sent in topic.messages} == {"2020-07-17T23:59:59Z"}
     topic = Topic()
-    pipelines_replay(topic, QuickClock(), str(path), *columns, "--day-time", "spread")
+    pipelines_replay(topic, SteppedClock(), str(path), *columns, "--day-time", "spread")
     assert len({sent["fetched"] for sent in topic.messages}) == 2
 
 
@@ -106,6 +88,6 @@ def test_history_can_pass_in_fast_motion(tmp_path: Path) -> None:
     path = tmp_path / "archive.jsonl"
     rows = [{"title": f"Story {hour}", "published": f"2020-07-17T{hour:02d}:00:00Z"} for hour in range(24)]
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    clock = QuickClock()
+    clock = SteppedClock()
     pipelines_replay(Topic(), clock, str(path), "--speed", "3600")
     assert clock.seconds == pytest.approx(23)

@@ -8,25 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.replay.mapping import Message
 from pipelines.replay.player import due_seconds, in_order, play
-
-
-class SteppedClock:
-    """A clock that moves only when someone waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def now_ms(self) -> int:
-        """The time in milliseconds."""
-        return round(self.seconds * 1000)
-
-    def monotonic_seconds(self) -> float:
-        """The time in seconds."""
-        return self.seconds
-
-    def wait_seconds(self, seconds: float) -> None:
-        """Lets that much pass."""
-        self.seconds += seconds
+from tests.fakes import SteppedClock
 
 
 class Recorder:
@@ -68,7 +50,7 @@ def test_order_is_ascending_and_stable(times: list[tuple[int, int]]) -> None:
 
 def test_full_speed_never_waits() -> None:
     """Without a speed all is sent at once, in order, and flushed."""
-    clock = SteppedClock()
+    clock = SteppedClock(100.0)
     recorder = Recorder(clock)
     play([message("a", 0), message("b", 10**9)], recorder, clock)
     assert recorder.sent == [(100.0, "a"), (100.0, "b")]
@@ -78,7 +60,7 @@ def test_full_speed_never_waits() -> None:
 @pytest.mark.parametrize("speed", [1.0, 3600.0])
 def test_pace_is_real_time_divided_by_speed(speed: float) -> None:
     """Gaps between messages shrink by the speed, measured from the first one."""
-    clock = SteppedClock()
+    clock = SteppedClock(100.0)
     recorder = Recorder(clock)
     times = (("a", 5_000), ("b", 5_000), ("c", 65_000), ("d", 3_665_000))
     play([message(name, at) for name, at in times], recorder, clock, speed)
@@ -88,7 +70,7 @@ def test_pace_is_real_time_divided_by_speed(speed: float) -> None:
 
 def test_a_pause_begins_flushed() -> None:
     """What was sent before a long wait has arrived when it begins."""
-    clock = SteppedClock()
+    clock = SteppedClock(100.0)
     recorder = Recorder(clock)
     play([message("a", 0), message("b", 900), message("c", 10_900)], recorder, clock, 1.0)
     assert recorder.flushes == [(100.9, 2), (110.9, 3)]
@@ -96,7 +78,7 @@ def test_a_pause_begins_flushed() -> None:
 
 def test_an_interrupted_replay_flushes_what_it_sent() -> None:
     """Stopping by hand loses nothing that was handed over."""
-    clock = SteppedClock()
+    clock = SteppedClock(100.0)
     recorder = Recorder(clock, interrupt_after=2)
     with pytest.raises(KeyboardInterrupt):
         play([message("a", 0), message("b", 0), message("c", 0)], recorder, clock)
@@ -105,7 +87,7 @@ def test_an_interrupted_replay_flushes_what_it_sent() -> None:
 
 def test_records_carry_no_historical_timestamp() -> None:
     """A broker expires records by their timestamp: with a historical one they'd be gone before they are read."""
-    clock = SteppedClock()
+    clock = SteppedClock(100.0)
     recorder = Recorder(clock)
     play([message("a", 0)], recorder, clock)
     assert recorder.stamps == {None}

@@ -24,6 +24,7 @@ from pipelines.replay.weeks import (
     wait_until_applied,
     weekly_report,
 )
+from tests.fakes import SteppedClock
 
 
 def at(day: str) -> int:
@@ -65,25 +66,6 @@ class StoredTrends:
     def stories(self, subject: Subject, from_ms: int, to_ms: int, limit: int) -> list[RankedStory]:
         """Not asked for."""
         raise NotImplementedError
-
-
-class SteppedClock:
-    """A clock that moves only when someone waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now_ms(self) -> int:
-        """The time in milliseconds."""
-        return round(self.seconds * 1000)
-
-    def monotonic_seconds(self) -> float:
-        """The time in seconds."""
-        return self.seconds
-
-    def wait_seconds(self, seconds: float) -> None:
-        """Lets that much pass."""
-        self.seconds += seconds
 
 
 BUCKETS = [
