@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from monitor.adapters.two_head_model import TwoHeadModel
 from monitor.errors import ConfigError
-from pipelines.training.datasets import Example
+from pipelines.datasets.examples import Example
 
 NO_LABEL = -100
 

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from monitor.adapters.two_head_model import TwoHeadModel, save_model
+from pipelines.datasets.examples import SENTIMENTS, Example
+from pipelines.datasets.load import load_examples, sha256_of
+from pipelines.datasets.splits import split_by_cluster, without_leaks
+from pipelines.evaluation.figures import figures_of, fit_temperature
 from pipelines.progress_bar import progress_bar
-from pipelines.training.datasets import SENTIMENTS, Example, load_examples, sha256_of
 from pipelines.training.encoder import load_encoder, save_tokenizer
-from pipelines.training.figures import figures_of, fit_temperature
 from pipelines.training.loop import NO_LABEL, LoopOptions, encode, label_indices, predict, train
 from pipelines.training.model_card import write_card
-from pipelines.training.splits import split_by_cluster, without_leaks
 
 
 def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
-from pipelines.training.datasets import Example
+from pipelines.datasets.examples import Example
 from pipelines.training.loop import NO_LABEL, bucketed, class_weights, collate, label_indices, task_loss
 
 EVEN = torch.ones(2)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.training.figures import expected_calibration_error, figures_of, fit_temperature, softmax
+from pipelines.evaluation.figures import expected_calibration_error, figures_of, fit_temperature, softmax
 
 NAMES = ["negative", "neutral", "positive"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.ingest.sketch import same_story, sketch_of
-from pipelines.training.splits import clusters_of, split_by_cluster, without_leaks
+from pipelines.datasets.splits import clusters_of, split_by_cluster, without_leaks
 
 STORIES = [
     "Chip maker Nvidia warns of weak demand and cuts its outlook",

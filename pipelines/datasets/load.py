@@ -9,24 +9,13 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import ConfigError
 from monitor.ingest.normalise import clean_text
+from pipelines.datasets.examples import SENTIMENTS, Example
 
-SENTIMENTS = ("negative", "neutral", "positive")
 _DECISION = re.compile(r"['\"]\s*:\s*['\"](\w+)['\"]")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One labelled text; a task without a label here has `None`."""
-
-    text: str
-    sentiment: str | None = None
-    topic: str | None = None
-    source: str = ""
 
 
 def load_examples(path: Path, kind: str) -> list[Example]:

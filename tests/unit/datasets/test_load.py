@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import ConfigError
-from pipelines.training.datasets import Example, load_examples
+from pipelines.datasets.examples import Example
+from pipelines.datasets.load import load_examples
 
 
 def written(folder: Path, content: str | bytes) -> Path:
