@@ -14,7 +14,9 @@ from pipelines.datasets.examples import TaggedSentence
 from pipelines.evaluation.token_figures import predict_tags, split_at_tokens
 from tests.unit.evaluation.conftest import TAGS
 
-TOKENS = st.lists(st.sampled_from(["profit", "banks", "falls", "42", "\u200b", "nobody", "s" * 40]), max_size=40)
+TOKENS = st.lists(
+    st.sampled_from(["profit", "banks", "falls", "42", "\u200b", "nobody", "bank" + "s" * 40]), max_size=40
+)
 
 
 def sentence(*tokens: str) -> TaggedSentence:
@@ -40,7 +42,7 @@ def test_parts_are_the_sentence_and_fit(tokenizer: Tokenizer, tokens: list[str],
     assert [token for part in parts for token in part] == tokens
     for part in parts:
         pieces = len(tokenizer.encode(list(part), is_pretokenized=True).ids)
-        assert pieces <= max_tokens or len("".join(part).strip("\u200b")) == 40
+        assert pieces <= max_tokens or len([word for word in part if word != "\u200b"]) == 1
 
 
 def test_a_token_has_the_label_of_its_first_piece(tokenizer: Tokenizer, tagger: BertForTokenClassification) -> None:
