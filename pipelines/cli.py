@@ -12,8 +12,7 @@ from rich.console import Console
 from monitor.cli import run_command, settings_arguments
 from monitor.settings import Settings
 from pipelines.replay import add_arguments, options_from
-
-_DEFAULT_RECIPE = Path(__file__).parent / "training" / "recipes" / "default_en.toml"
+from pipelines.training import add_export_arguments, add_training_arguments, run_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,12 +32,12 @@ def _parser() -> argparse.ArgumentParser:
         help="start an embedded Kafka and Valkey and a worker for this replay alone",
     )
     replay.set_defaults(run=_replay)
-    train = commands.add_parser("train", parents=[shared], help="fine-tune a topic and sentiment model by a recipe")
-    train.add_argument("--recipe", type=Path, default=_DEFAULT_RECIPE, metavar="FILE.toml", help="default: %(default)s")
-    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that the recipe's files are in")
-    train.add_argument("--encoder", metavar="PATH_OR_NAME", help="in place of the recipe's encoder")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="model folder to write")
+    train = commands.add_parser("train", parents=[shared], help="fine-tune a model by a recipe")
+    add_training_arguments(train)
     train.set_defaults(run=_train)
+    export = commands.add_parser("export", parents=[shared], help="write one head as a plain Hugging Face checkpoint")
+    add_export_arguments(export)
+    export.set_defaults(run=_export)
     sample = commands.add_parser("sample-feed", parents=[shared], help="write the demo's sample feed")
     sample.add_argument("out", type=Path, metavar="DIR")
     sample.add_argument("--labels", type=Path, metavar="FILE.csv", help="also write each document's intended labels")
@@ -58,9 +57,20 @@ def _replay(args: argparse.Namespace, settings: Settings) -> int:
 def _train(args: argparse.Namespace, settings: Settings) -> int:
     from pipelines.training.run import run_recipe  # noqa: PLC0415 - torch takes seconds to import
 
-    heads = run_recipe(args.recipe, args.data, args.encoder, args.out)
-    for file, row in heads["held_out"].items():
-        print(file, json.dumps({key: value for key, value in row.items() if key != "by_class"}))
+    told = run_recipe(args.recipe, run_options(args))
+    for file, figures in told["held_out"].items():
+        for task, row in figures.items():
+            if isinstance(row, dict):
+                kept = {key: value for key, value in row.items() if key not in ("by_class", "by_type", "by_tag")}
+                print(file, task, json.dumps(kept))
+    return 0
+
+
+def _export(args: argparse.Namespace, settings: Settings) -> int:
+    from pipelines.training.export import export_head  # noqa: PLC0415
+
+    export_head(args.model, args.task, args.out)
+    print(f"{args.task} head of {args.model} in {args.out}")
     return 0
 
 

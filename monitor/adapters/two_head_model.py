@@ -1,11 +1,12 @@
-"""The network: one BERT encoder, one linear head per task on its pooled first token.
+"""The network: one BERT-family encoder, one classification head per task.
 
-The pooled output is BERT's own (Devlin et al., 2019), so that each head with the encoder is also a plain
-`BertForSequenceClassification`. A checkpoint is a folder: config.json (encoder), heads.json, model.safetensors, tokenizer.
+A head is the family's own (BERT: linear on the pooled first token, Devlin et al., 2019), so that with the encoder it is also
+a plain sequence classifier. A checkpoint is a folder: config.json (encoder), heads.json, model.safetensors, tokenizer.json.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import BertConfig, BertModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from monitor.errors import ConfigError
 
@@ -22,29 +23,67 @@ WEIGHTS = "model.safetensors"
 HEADS = "heads.json"
 
 
+# Families whose own sequence classifier is "encoder, then a head on its output": a head with the encoder is one of those.
+_FAMILIES = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
+
+
 class TwoHeadModel(nn.Module):
-    """A BERT encoder with one classification head per task.
+    """A BERT-family encoder with one classification head per task.
 
     Args:
         config: the encoder's shape.
         label_counts: number of classes by task name, for instance `{"sentiment": 3, "topic": 20}`.
+
+    Raises:
+        ConfigError: the encoder is of a family that is not supported.
     """
 
-    def __init__(self, config: BertConfig, label_counts: dict[str, int]) -> None:
+    def __init__(self, config: PretrainedConfig, label_counts: dict[str, int]) -> None:
         super().__init__()
-        self.bert = BertModel(config, add_pooling_layer=True)
+        if config.model_type not in _FAMILIES:
+            raise ConfigError(
+                f"encoders of the family {config.model_type!r} can't be used; known: {', '.join(_FAMILIES)}",
+                reason="model_misfit",
+            )
+        # BERT's head reads the pooled first token, the others' heads pool by themselves.
+        self._pooled = config.model_type == "bert"
+        self._segments = getattr(config, "type_vocab_size", 1) > 1
+        heads = {task: _sequence_classifier(config, n, layers=0) for task, n in label_counts.items()}
+        whole = _sequence_classifier(config, 2, config.num_hidden_layers)
+        self.prefix = str(whole.base_model_prefix)
+        self.add_module(self.prefix, whole.base_model)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.heads = nn.ModuleDict({task: nn.Linear(config.hidden_size, n) for task, n in label_counts.items()})
+        self.heads = nn.ModuleDict({task: model.get_submodule("classifier") for task, model in heads.items()})
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    @property
+    def encoder(self) -> PreTrainedModel:
+        """The encoder that all heads share."""
+        return self.get_submodule(self.prefix)  # type: ignore[return-value]
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         """Returns logits by task, each (batch, classes).
 
         Args:
             input_ids: (batch, tokens) int64.
             attention_mask: (batch, tokens), 1 for real tokens.
+            token_type_ids: (batch, tokens), 1 for the second text of a pair; None where every row is one text.
         """
-        pooled = self.dropout(self.bert(input_ids=input_ids, attention_mask=attention_mask).pooler_output)
-        return {task: head(pooled) for task, head in self.heads.items()}
+        segments = {"token_type_ids": token_type_ids} if self._segments and token_type_ids is not None else {}
+        encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments)
+        features = self.dropout(encoded.pooler_output) if self._pooled else encoded.last_hidden_state
+        return {task: head(features) for task, head in self.heads.items()}
+
+
+def _sequence_classifier(config: PretrainedConfig, labels: int, layers: int) -> PreTrainedModel:
+    shape = copy.deepcopy(config)
+    shape.num_hidden_layers, shape.num_labels = layers, labels
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(shape)  # type: ignore[no-untyped-call]
+    return model
 
 
 def read_heads(folder: Path) -> dict[str, Any]:
@@ -68,7 +107,7 @@ def load_model(folder: Path) -> tuple[TwoHeadModel, dict[str, Any]]:
     """
     heads = read_heads(folder)
     try:
-        config = BertConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
         weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
     except (OSError, ValueError, SafetensorError) as exc:
         raise ConfigError(f"{folder} is no model folder: {exc}", reason="model_missing") from exc
@@ -94,5 +133,5 @@ def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None
         if tensor.is_floating_point()
     }
     save_file(weights, folder / WEIGHTS)
-    model.bert.config.save_pretrained(folder)
+    model.encoder.config.save_pretrained(folder)
     (folder / HEADS).write_text(json.dumps(heads, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,42 +1,49 @@
-"""Prepares a pretrained BERT encoder for tuning: loads it by path or hub name and drops what can never be used."""
+"""Prepares a pretrained encoder for tuning: loads it by path or hub name and drops what can never be used."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
+
+from monitor.errors import ConfigError
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 
 
-def load_encoder(name_or_path: str, max_tokens: int) -> tuple[BertModel, Tokenizer]:
-    """Loads encoder and tokenizer, without the `[unused…]` word pieces and without positions past `max_tokens`.
+def load_encoder(name_or_path: str, max_tokens: int) -> tuple[PreTrainedModel, Tokenizer]:
+    """Loads encoder and tokenizer; a BERT without its `[unused…]` word pieces and its positions past `max_tokens`.
 
-    Neither is ever reached by text of at most `max_tokens` pieces, so the outputs are those of the original.
+    Neither is ever reached by text of at most `max_tokens` pieces, so the outputs are those of the original. Encoders of
+    other families stay whole.
+
+    Raises:
+        ConfigError: neither a folder with an encoder, nor a name that the hub gives.
     """
-    model = BertModel.from_pretrained(name_or_path, add_pooling_layer=True)
-    tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True).backend_tokenizer
+    try:
+        model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True).backend_tokenizer
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"no encoder can be had from {name_or_path}: {exc}") from exc
+    if isinstance(model, BertModel) and json.loads(tokenizer.to_str())["model"]["type"] == "WordPiece":
+        return _trimmed(model, tokenizer, max_tokens)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    return model, tokenizer
+
+
+def _trimmed(model: BertModel, tokenizer: Tokenizer, max_tokens: int) -> tuple[BertModel, Tokenizer]:
     state = json.loads(tokenizer.to_str())
     vocabulary = sorted(state["model"]["vocab"].items(), key=lambda item: item[1])
     kept = [(token, index) for token, index in vocabulary if not _UNUSED.fullmatch(token)]
     renumbered = {token: i for i, (token, _) in enumerate(kept)}
-    state["model"]["vocab"] = renumbered
-    for added in state["added_tokens"]:
-        added["id"] = renumbered[added["content"]]
-    for special in ((state.get("post_processor") or {}).get("special_tokens") or {}).values():
-        special["ids"] = [renumbered[token] for token in special["tokens"]]
-    processor = state.get("post_processor") or {}
-    for side in ("sep", "cls"):
-        if side in processor:
-            processor[side] = [processor[side][0], renumbered[processor[side][0]]]
-    state["padding"], state["truncation"] = None, None
-    trimmed = Tokenizer.from_str(json.dumps(state))
+    trimmed = Tokenizer.from_str(json.dumps(_renumber(state, renumbered)))
     trimmed.enable_truncation(max_length=max_tokens)
-
     config = BertConfig.from_dict(
         model.config.to_dict()
         | {"vocab_size": len(kept), "max_position_embeddings": max_tokens, "pad_token_id": renumbered["[PAD]"]}
@@ -51,6 +58,22 @@ def load_encoder(name_or_path: str, max_tokens: int) -> tuple[BertModel, Tokeniz
         {k: v for k, v in weights.items() if k in shapes and v.shape == shapes[k].shape}, strict=False
     )
     return smaller, trimmed
+
+
+def _renumber(state: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+    """The tokenizer's description with other ids; special pieces stand in one of two places, by its age."""
+    state["model"]["vocab"] = numbers
+    state["added_tokens"] = [added for added in state["added_tokens"] if added["content"] in numbers]
+    for added in state["added_tokens"]:
+        added["id"] = numbers[added["content"]]
+    processor = state.get("post_processor") or {}
+    for special in (processor.get("special_tokens") or {}).values():
+        special["ids"] = [numbers[token] for token in special["tokens"]]
+    for side in ("sep", "cls"):
+        if side in processor:
+            processor[side] = [processor[side][0], numbers[processor[side][0]]]
+    state["padding"], state["truncation"] = None, None
+    return state
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

@@ -1,167 +1,194 @@
-"""The training loop: batches that mix both tasks through one encoder, one optimiser step each.
+"""The training loop: batches that mix all tasks through one encoder, one optimiser step each.
 
-A batch holds rows of every data set; a row without a label for a task adds nothing to that task's loss.
+A batch holds rows of every data set; a row without a label for a task adds nothing to that task's loss. Killed and
+started again it goes on from the last checkpoint, with the result that it would have had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
+from torch import nn
 from torch.nn import functional
 
-from monitor.adapters.two_head_model import TwoHeadModel
-from monitor.errors import ConfigError
-from pipelines.datasets.examples import Example
+from pipelines.training.checkpoints import Checkpoints, Position
+from pipelines.training.recipe import LoopOptions
+from pipelines.training.rows import NO_LABEL, Batch, Rows, bucketed, collate
+from pipelines.training.weights import WeightMean, parameter_groups
 
-NO_LABEL = -100
-
-
-@dataclass(frozen=True, slots=True)
-class LoopOptions:
-    """How to train; rates are AdamW's peak learning rates."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    head_learning_rate: float
-    warmup_ratio: float
-    weight_decay: float
-    train_tokens: int
-    class_weight_power: float  # 0: rows count alike; 0.5: a class counts by the square root of its rarity
-    seed: int
+_MEAN_EVERY = 8  # steps between two updates of the mean weights, which cost as much as a tenth of a step
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Padded input_ids and attention_mask, both (batch, tokens), and label indices by task, (batch,)."""
+@dataclass(slots=True)
+class Watch:
+    """What a run tells while it goes on.
 
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    labels: dict[str, torch.Tensor]
+    Attributes:
+        step: called with (step, steps, loss, learning rate of the encoder).
+        epoch: called with (epoch, macro-F1 on the rows kept for it).
+    """
+
+    step: Callable[[int, int, float, float], None] = field(default=lambda step, steps, loss, rate: None)
+    epoch: Callable[[int, float], None] = field(default=lambda epoch, score: None)
 
 
 def train(
-    model: TwoHeadModel,
-    encoded: Sequence[list[int]],
-    labels: dict[str, np.ndarray],
+    model: nn.Module,
+    rows: Rows,
     pad_id: int,
     options: LoopOptions,
-    on_step: Callable[[int, int, float], None],
-) -> None:
-    """Tunes `model` in place.
+    judge: Callable[[], float] | None = None,
+    checkpoints: Checkpoints | None = None,
+    watch: Watch | None = None,
+) -> Position:
+    """Tunes `model` in place and returns where it ended.
 
     Args:
-        model: the network, on its device.
-        encoded: token ids per row.
-        labels: per task (rows,) class indices, `NO_LABEL` where a row has none.
+        model: maps (input_ids, attention_mask, token_type_ids) to logits by task; on its device.
+        rows: what to learn.
         pad_id: id of the padding piece.
         options: see `LoopOptions`.
-        on_step: called with (step, steps, loss) after each step.
+        judge: macro-F1 of the model as it is, called after each epoch; the best epoch's weights are kept, and
+            `options.patience` epochs without a better one end the run.
+        checkpoints: where to resume from and to save to.
+        watch: told of each step and epoch.
     """
-    generator = np.random.default_rng(options.seed)
+    watch = watch or Watch()
+    per_epoch = -(-len(rows) // options.batch_size)
+    steps = options.epochs * per_epoch
+    optimiser = torch.optim.AdamW(parameter_groups(model, options), fused=True)
+    mean = WeightMean(model, options.average_decay, _MEAN_EVERY) if options.average_decay else None
+    class_weight = class_weights(model, rows, options.class_weight_power)
     torch.manual_seed(options.seed)
-    steps = options.epochs * -(-len(encoded) // options.batch_size)
-    counts = {task: head.get_parameter("bias").numel() for task, head in model.heads.items()}
-    weights = {task: class_weights(y, counts[task], options.class_weight_power) for task, y in labels.items()}
-    heads = [p for name, p in model.named_parameters() if name.startswith("heads.")]
-    trunk = [p for name, p in model.named_parameters() if not name.startswith("heads.")]
-    optimiser = torch.optim.AdamW(
-        [{"params": trunk, "lr": options.learning_rate}, {"params": heads, "lr": options.head_learning_rate}],
-        weight_decay=options.weight_decay,
-    )
-    warmup = max(1, int(steps * options.warmup_ratio))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
-    )
-    model.train()
-    step = 0
-    for _ in range(options.epochs):
-        for rows in bucketed(encoded, options.batch_size, generator):
-            batch = collate([encoded[i] for i in rows], {task: y[rows] for task, y in labels.items()}, pad_id)
-            logits = model(batch.input_ids, batch.attention_mask)
-            losses = [task_loss(logits[task], batch.labels[task], weights[task]) for task in logits]
-            loss = torch.stack(losses).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
-            step += 1
-            on_step(step, steps, float(loss.detach()))
+    position = checkpoints.resume(model, optimiser, mean) if checkpoints else Position()
+    while not position.finished(options.epochs, options.patience):
+        batches = bucketed(rows.ids, options.batch_size, np.random.default_rng([options.seed, position.epoch]))
+        model.train()
+        for chosen in batches[position.step - position.epoch * per_epoch :]:
+            rate = learning_rate_factor(position.step, steps, options.warmup_ratio)
+            loss = _step(model, optimiser, collate(rows, chosen, pad_id), class_weight, options, rate)
+            position.step += 1
+            if mean and position.step % _MEAN_EVERY == 0:
+                mean.update()
+            watch.step(position.step, steps, loss, rate * options.learning_rate)
+            if checkpoints and position.step % options.checkpoint_steps == 0:
+                checkpoints.save(model, optimiser, mean, position)
+        _end_epoch(model, mean, position, judge, watch)
+        if checkpoints:
+            checkpoints.save(model, optimiser, mean, position)
+    if position.best is not None:
+        model.load_state_dict(position.best, strict=False)
+    elif mean:
+        mean.swap()
     model.eval()
+    return position
 
 
-def task_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted mean cross-entropy over the labelled rows; 0 if there are none.
+def _step(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    class_weight: dict[str, torch.Tensor],
+    options: LoopOptions,
+    rate: float,
+) -> float:
+    device = next(model.parameters()).device
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak_lr"] * rate
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        logits = model(batch.input_ids.to(device), batch.attention_mask.to(device), batch.token_type_ids.to(device))
+    losses = [
+        task_loss(values.float(), batch.labels[task].to(device), class_weight[task].to(device), options)
+        for task, values in logits.items()
+    ]
+    loss = torch.stack(losses).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return float(loss.detach())
+
+
+def _end_epoch(
+    model: nn.Module, mean: WeightMean | None, position: Position, judge: Callable[[], float] | None, watch: Watch
+) -> None:
+    position.epoch += 1
+    if judge is None:
+        return
+    if mean:
+        mean.swap()
+    model.eval()
+    score = judge()
+    position.judged(score, model)
+    watch.epoch(position.epoch, score)
+    if mean:
+        mean.swap()
+
+
+def learning_rate_factor(step: int, steps: int, warmup_ratio: float) -> float:
+    """Factor on the peak rate: a straight line up over the warm-up, then a straight line down to 0."""
+    warmup = max(1, int(steps * warmup_ratio))
+    return min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+
+
+def task_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, options: LoopOptions) -> torch.Tensor:
+    """Weighted mean loss over the labelled rows or tokens; 0 if there are none.
 
     Args:
-        logits: (batch, classes).
-        labels: (batch,) class indices or `NO_LABEL`.
+        logits: (batch, classes) or (batch, tokens, classes).
+        labels: (batch,) or (batch, tokens) class indices or `NO_LABEL`.
         weights: (classes,) of `class_weights`.
+        options: `label_smoothing` and `focal_gamma`: (1-p)^gamma on each row's loss (Lin et al., 2017).
     """
-    if not bool((labels != NO_LABEL).any()):
+    flat, target = logits.flatten(0, -2), labels.flatten()
+    known = target != NO_LABEL
+    if not bool(known.any()):
         return logits.sum() * 0.0
-    return functional.cross_entropy(logits, labels, weight=weights, ignore_index=NO_LABEL)
+    if not options.focal_gamma:
+        return functional.cross_entropy(
+            flat, target, weight=weights, ignore_index=NO_LABEL, label_smoothing=options.label_smoothing
+        )
+    flat, target = flat[known], target[known]
+    each = functional.cross_entropy(flat, target, reduction="none", label_smoothing=options.label_smoothing)
+    missed = 1 - flat.softmax(dim=-1).gather(1, target[:, None]).squeeze(1)
+    weight = weights[target]
+    return (weight * missed**options.focal_gamma * each).sum() / weight.sum()
 
 
-def class_weights(labels: np.ndarray, classes: int, power: float) -> torch.Tensor:
-    """(classes,) weights, (largest class / class) to a power, at most 5."""
-    counts = np.bincount(labels[labels != NO_LABEL], minlength=classes)
+def class_weights(model: nn.Module, rows: Rows, power: float) -> dict[str, torch.Tensor]:
+    """By task one weight per class, (most frequent count / own count) to the power, at most 5."""
+    weights = {}
+    with torch.inference_mode():
+        device = next(model.parameters()).device
+        ids = torch.tensor([rows.ids[0]], device=device)
+        classes = {task: values.shape[-1] for task, values in model(ids, torch.ones_like(ids)).items()}
+    for task, column in rows.labels.items():
+        labels = np.concatenate([np.atleast_1d(label) for label in column])
+        counts = np.bincount(labels[labels != NO_LABEL], minlength=classes[task])
+        weights[task] = torch.tensor(rarity_weights(counts, power), dtype=torch.float32)
+    return weights
+
+
+def rarity_weights(counts: np.ndarray, power: float) -> np.ndarray:
+    """(most frequent count / own count) to the power, at most 5; (classes,)."""
     rarity = counts.max(initial=1) / np.maximum(counts, 1)
-    return torch.tensor(np.minimum(rarity**power, 5.0), dtype=torch.float32)
-
-
-def bucketed(encoded: Sequence[list[int]], batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """Shuffled batches of rows of about equal length: little padding, still random across epochs."""
-    lengths = np.array([len(ids) for ids in encoded])
-    noisy = lengths + generator.uniform(-3, 3, size=len(lengths))
-    order = np.argsort(noisy, kind="stable")
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    generator.shuffle(batches)
-    return batches
-
-
-def collate(rows: Sequence[list[int]], labels: dict[str, np.ndarray], pad_id: int) -> Batch:
-    """Pads to the longest row."""
-    width = max(len(ids) for ids in rows)
-    input_ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for i, ids in enumerate(rows):
-        input_ids[i, : len(ids)] = torch.tensor(ids)
-        mask[i, : len(ids)] = 1
-    return Batch(input_ids, mask, {task: torch.as_tensor(y, dtype=torch.long) for task, y in labels.items()})
+    return np.asarray(np.minimum(rarity**power, 5.0))
 
 
 @torch.inference_mode()
-def predict(
-    model: TwoHeadModel, encoded: Sequence[list[int]], pad_id: int, batch_size: int = 64
-) -> dict[str, np.ndarray]:
-    """Returns uncalibrated logits by task, (rows, classes), in the order of `encoded`."""
-    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-    parts: dict[str, list[np.ndarray]] = {task: [] for task in model.heads}
+def predict(model: nn.Module, rows: Rows, pad_id: int, batch_size: int = 64) -> dict[str, list[np.ndarray]]:
+    """Returns uncalibrated logits by task, one (classes,) or (tokens, classes) per row, in the rows' order."""
+    device = next(model.parameters()).device
+    order = sorted(range(len(rows)), key=lambda i: len(rows.ids[i]))
+    found: dict[str, dict[int, np.ndarray]] = {}
     for start in range(0, len(order), batch_size):
-        batch = collate([encoded[i] for i in order[start : start + batch_size]], {}, pad_id)
-        for task, logits in model(batch.input_ids, batch.attention_mask).items():
-            parts[task].append(logits.numpy())
-    inverse = np.argsort(order)
-    return {task: np.concatenate(chunks)[inverse] for task, chunks in parts.items()}
-
-
-def label_indices(examples: Sequence[Example], task: str, names: Sequence[str]) -> np.ndarray:
-    """Class index per example, `NO_LABEL` where it has none for `task`; raises ConfigError for a label not in `names`."""
-    index = {name: i for i, name in enumerate(names)}
-    values = [getattr(example, task) for example in examples]
-    unknown = {value for value in values if value is not None} - index.keys()
-    if unknown:
-        raise ConfigError(f"no training row has the {task} {', '.join(sorted(unknown))}")
-    return np.array([NO_LABEL if value is None else index[value] for value in values])
-
-
-def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
-    """Token ids per text, with the special pieces, at most `max_tokens` long."""
-    tokenizer.enable_truncation(max_length=max_tokens)
-    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+        chosen = order[start : start + batch_size]
+        batch = collate(Rows(rows.ids, rows.segments, {}), chosen, pad_id)
+        logits = model(batch.input_ids.to(device), batch.attention_mask.to(device), batch.token_type_ids.to(device))
+        for task, values in logits.items():
+            for i, value in zip(chosen, values.float().cpu().numpy(), strict=True):
+                found.setdefault(task, {})[i] = value[: len(rows.ids[i])] if value.ndim == 2 else value
+    return {task: [by_row[i] for i in range(len(rows))] for task, by_row in found.items()}

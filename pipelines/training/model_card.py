@@ -5,57 +5,101 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-_CARD = """# {heads[name]} {heads[version]}
+_LANGUAGES = {"en": "English", "zh": "Chinese"}
+_CARD = """# {told[name]} {told[version]}
 
-Topic (20 classes) and sentiment (negative, neutral, positive) of English finance headlines and short comments, from one
-pass of one encoder, {heads[encoder][name]} ({heads[encoder][licence]}). Weights: float16 safetensors.
+{what}, on {told[encoder][name]} ({encoder_licence}). Weights: float16 safetensors.
 
-**Intended use**: scoring streams of finance news and posts so that *counts* of negative stories can be watched.
-**Not for**: judging a single company or person by a single score; text over {heads[max_tokens]} word pieces (the
-rest is cut); any language but English.
+**Intended use**: {use}.
+**Not for**: judging a single company or person by a single score; text over {told[max_tokens]} word pieces (the
+rest is cut); any language but {language}.
 
 ## Trained on
-{heads[rows][fitted]} rows fitted, {heads[rows][calibrated]} kept for the temperatures; near-duplicates of
-held-out rows were left out.
+{rows}; near-duplicates of held-out rows were left out ({told[rows][leaking]}).
 
 | file | licence | sha256 |
 |---|---|---|
 {data}
 
-Made by `pipelines train --recipe pipelines/training/recipes/default_en.toml --data DIR`.
+Made by `pipelines train --recipe recipe.toml --data DIR` with the recipe beside this card ({versions}).
 
 ## Held-out figures
-The held-out files took no part in training or calibration. A first model's figures on them were seen before epochs,
-learning rate and class weights were set, once, to what they are. ECE: 15 equal-width bins, after calibration.
+The held-out rows took no part in training or calibration.
 
-| file | task | n | accuracy | macro-F1 | ECE | Brier |
-|---|---|---|---|---|---|---|
 {figures}
-
-| task | class | n | precision | recall | F1 |
-|---|---|---|---|---|---|
-{classes}
-
-## Limits
-The data are finance tweets of 2019-2022 and Indian business headlines: irony, forum slang and other markets are scored
-less well than the figures say. Topics mean what they mean in that data: Financials is a company's reported results, not
-banks; classes with few rows (IPO, Gold) are recognised least. Sentiment is the text's, not the market's. Names of
-companies may sway a score.
-"""
+{notes}"""
 
 
-def write_card(heads: dict[str, Any], folder: Path) -> None:
-    """Writes README.md beside the weights: intended use, data, figures, limits."""
-    data = "\n".join(f"| {part['file']} | {part['licence']} | `{part['sha256']}` |" for part in heads["trained_on"])
-    figures = "\n".join(
-        f"| {file} | {row['task']} | {row['n']} | {row['accuracy']:.3f} | {row['macro_f1']:.3f} | {row['ece']:.3f} "
-        f"| {row['brier']:.3f} |"
-        for file, row in heads["held_out"].items()
+def write_card(told: dict[str, Any], notes: str, folder: Path) -> None:
+    """Writes README.md beside a topic and sentiment model: intended use, data, figures, limits.
+
+    Args:
+        told: its heads.json.
+        notes: what the recipe has to say: what was tried, and the limits.
+        folder: the model folder.
+    """
+    language = _LANGUAGES.get(told["language"], told["language"])
+    heads = " and ".join(f"{task} ({len(head['id2label'])} classes)" for task, head in told["heads"].items())
+    lines = ["| file | task | n | accuracy | macro-F1 | ECE | Brier |", "|---|---|---|---|---|---|---|"]
+    classes = ["| task | class | n | precision | recall | F1 |", "|---|---|---|---|---|---|"]
+    for file, tasks in told["held_out"].items():
+        for task, row in tasks.items():
+            shown = "sentiment copied from the text to each entity" if task == "copied" else task
+            lines.append(
+                f"| {file} | {shown} | {row['n']} | {row['accuracy']:.3f} | {row['macro_f1']:.3f} | {row['ece']:.3f} "
+                f"| {row['brier']:.3f} |"
+            )
+            if task != "copied":
+                classes += [
+                    f"| {file}, {task} | {name} | {c['n']} | {c['precision']:.2f} | {c['recall']:.2f} | {c['f1']:.2f} |"
+                    for name, c in row["by_class"].items()
+                ]
+    ece = "ECE: 15 equal-width bins, after calibration."
+    rows = (
+        f"{told['rows']['fitted']} rows fitted, {told['rows']['calibrated']} kept for temperatures and early stopping"
     )
-    classes = "\n".join(
-        f"| {row['task']} | {name} | {c['n']} | {c['precision']:.2f} | {c['recall']:.2f} | {c['f1']:.2f} |"
-        for row in heads["held_out"].values()
-        for name, c in row["by_class"].items()
+    _write(
+        told,
+        folder,
+        what=f"{heads[0].upper()}{heads[1:]} of {language} finance headlines and short comments, from one pass of one encoder",
+        use="scoring streams of finance news and posts so that *counts* of negative stories can be watched",
+        language=language,
+        rows=rows,
+        figures="\n".join([ece, "", *lines, "", *classes]) + "\n",
+        notes=notes,
     )
-    text = _CARD.format(heads=heads, data=data, figures=figures, classes=classes)
+
+
+def write_tagger_card(told: dict[str, Any], notes: str, folder: Path) -> None:
+    """Writes README.md beside a tagger; arguments as for `write_card`."""
+    lines = ["| file | sentences | entity P | entity R | entity F1 | token micro with O |", "|---|---|---|---|---|---|"]
+    for file, row in told["held_out"].items():
+        entity = row["entities"]["micro"]
+        lines.append(
+            f"| {file} | {row['sentences']} | {entity['precision']:.4f} | {entity['recall']:.4f} | {entity['f1']:.4f} "
+            f"| {row['micro_with_o']['f1']:.4f} |"
+        )
+    language = _LANGUAGES.get(told["language"], told["language"])
+    _write(
+        told,
+        folder,
+        what=f"Named entities of {language} news sentences (IOB2)",
+        use="finding names of organisations, people and places in news",
+        language=language,
+        rows=f"{told['rows']['fitted']} sentences fitted, {told['rows']['kept']} kept for early stopping",
+        figures="\n".join(lines) + "\n",
+        notes=notes,
+    )
+
+
+def _write(told: dict[str, Any], folder: Path, notes: str, **parts: str) -> None:
+    data = "\n".join(f"| {part['file']} | {part['licence']} | `{part['sha256']}` |" for part in told["trained_on"])
+    text = _CARD.format(
+        told=told,
+        data=data,
+        encoder_licence=told["encoder"]["licence"] or "no licence stated",
+        versions=", ".join(f"{name} {version}" for name, version in told["versions"].items()),
+        notes=f"\n{notes.strip()}\n" if notes.strip() else "",
+        **parts,
+    )
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -2,135 +2,173 @@
 
 from __future__ import annotations
 
-import tomllib
+import hashlib
+import importlib.metadata
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from monitor.adapters.two_head_model import TwoHeadModel, save_model
-from pipelines.datasets.examples import SENTIMENTS, Example
-from pipelines.datasets.load import load_examples, sha256_of
-from pipelines.datasets.splits import split_by_cluster, without_leaks
-from pipelines.evaluation.figures import figures_of, fit_temperature
+from monitor.errors import ConfigError
+from pipelines.datasets.examples import Example
+from pipelines.datasets.load import sha256_of
+from pipelines.datasets.splits import check_no_leak, without_leaks
 from pipelines.progress_bar import progress_bar
-from pipelines.training.encoder import load_encoder, save_tokenizer
-from pipelines.training.loop import NO_LABEL, LoopOptions, encode, label_indices, predict, train
-from pipelines.training.model_card import write_card
+from pipelines.training.checkpoints import Checkpoints
+from pipelines.training.loop import Watch, train
+from pipelines.training.recipe import Recipe, load_recipe
+from pipelines.training.rows import Rows
+from pipelines.training.tracking import Curves
+from pipelines.training.weights import add_adapters, merge_adapters
+
+_SMOOTH_STEPS = 50
+_TELL_STEPS = 100
 
 
-def run_recipe(recipe_path: Path, data: Path, encoder: str | None, out: Path) -> dict[str, Any]:
-    """Trains what a recipe says and returns the model's heads.json.
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is not of the recipe.
+
+    Attributes:
+        data: folder that the recipe's file names are relative to.
+        out: model folder to write; curves and checkpoints of the run under way are in it as well.
+        encoder: path or hub name in place of the recipe's.
+        device: `auto`, `cpu` or `cuda`.
+        wandb: project of Weights & Biases to send curves to.
+        anew: forget a checkpoint instead of resuming from it.
+    """
+
+    data: Path
+    out: Path
+    encoder: str | None = None
+    device: str = "auto"
+    wandb: str | None = None
+    anew: bool = False
+
+
+def run_recipe(recipe_path: Path, options: RunOptions) -> dict[str, Any]:
+    """Trains what a recipe says and returns what was written beside the weights (heads.json, or ner.json).
+
+    Raises:
+        ConfigError: recipe or data can't be used; names file and row.
+    """
+    from pipelines.training.tagging import run_tagging  # noqa: PLC0415
+    from pipelines.training.texts import run_texts  # noqa: PLC0415
+
+    recipe = load_recipe(recipe_path)
+    torch.manual_seed(recipe.loop.seed)
+    run = run_tagging if recipe.tasks == ("ner",) else run_texts
+    told = run(recipe, options)
+    shutil.copyfile(recipe_path, options.out / "recipe.toml")
+    return told
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device by its name; `auto` takes a GPU where there is one."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch sees no CUDA device; use auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def tune(
+    model: nn.Module,
+    prefix: str,
+    rows: Rows,
+    pad_id: int,
+    recipe: Recipe,
+    options: RunOptions,
+    judge: Callable[[], float],
+) -> list[float]:
+    """Runs the loop with progress bar, curves and checkpoints; returns macro-F1 per epoch on the rows kept for it.
 
     Args:
-        recipe_path: the TOML recipe.
-        data: folder that the recipe's file names are relative to.
-        encoder: path or hub name that replaces the recipe's.
-        out: folder to write.
+        model: tuned in place; moved to the device.
+        prefix: name of its encoder.
+        rows: what to learn.
+        pad_id: id of the padding piece.
+        recipe: what the run is made of.
+        options: where it runs and writes.
+        judge: macro-F1 of the model as it is.
     """
-    recipe = tomllib.loads(recipe_path.read_text(encoding="utf-8"))
-    held_out = {part["file"]: load_examples(data / part["file"], part["kind"]) for part in recipe["held_out"]}
-    read, rows = _training_rows(recipe, data, [row.text for part in held_out.values() for row in part])
-    fitting, calibrating = split_by_cluster([row.text for row in rows], recipe["calibration_share"], recipe["seed"])
-
-    names = {"sentiment": list(SENTIMENTS), "topic": sorted({row.topic for row in rows if row.topic})}
-    trunk, tokenizer = load_encoder(encoder or recipe["encoder"], recipe["max_tokens"])
-    pad_id = tokenizer.token_to_id("[PAD]") or 0
-    torch.manual_seed(recipe["seed"])
-    model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
-    model.bert.load_state_dict(trunk.state_dict())
-    options = LoopOptions(**{key: recipe[key] for key in LoopOptions.__dataclass_fields__})
-    _fit(model, [rows[i] for i in fitting], names, tokenizer, pad_id, options)
-
-    temperatures = _calibrate(model, [rows[i] for i in calibrating], names, tokenizer, pad_id, options.train_tokens)
-    figures = _measure(model, held_out, names, tokenizer, pad_id, recipe["max_tokens"], temperatures)
-    heads = {
-        "name": recipe["name"],
-        "version": recipe["version"],
-        "language": "en",
-        "max_tokens": recipe["max_tokens"],
-        "heads": {
-            task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
-            for task, labels in names.items()
-        },
-        "encoder": {"name": recipe["encoder"], "licence": recipe["encoder_licence"]},
-        "trained_on": [
-            {"file": part["file"], "licence": part["licence"], "sha256": sha256_of(data / part["file"])}
-            for part in recipe["train"]
-        ],
-        "rows": {"read": read, "fitted": len(fitting), "calibrated": len(calibrating)},
-        "held_out": figures,
-        "recipe": {key: recipe[key] for key in LoopOptions.__dataclass_fields__},
-    }
-    save_model(model, heads, out)
-    tokenizer.enable_truncation(max_length=recipe["max_tokens"])
-    save_tokenizer(tokenizer, out)
-    write_card(heads, out)
-    return heads
-
-
-def _training_rows(recipe: dict[str, Any], data: Path, held_out: list[str]) -> tuple[int, list[Example]]:
-    """How many rows there are, and those that repeat nothing held out."""
-    rows = [example for part in recipe["train"] for example in load_examples(data / part["file"], part["kind"])]
-    kept = [rows[i] for i in without_leaks([row.text for row in rows], held_out)]
-    print(f"{len(rows)} labelled rows, {len(rows) - len(kept)} left out as near-duplicates of held-out ones")
-    return len(rows), kept
-
-
-def _measure(
-    model: TwoHeadModel,
-    held_out: dict[str, list[Example]],
-    names: dict[str, list[str]],
-    tokenizer: Any,
-    pad_id: int,
-    max_tokens: int,
-    temperatures: dict[str, float],
-) -> dict[str, dict[str, Any]]:
-    figures = {}
-    for file, part in held_out.items():
-        logits = predict(model, encode(tokenizer, [row.text for row in part], max_tokens), pad_id)
-        for task, classes in names.items():
-            labels = label_indices(part, task, classes)
-            if (labels != NO_LABEL).all():
-                figures[file] = {"task": task, **figures_of(logits[task], labels, classes, temperatures[task])}
-    return figures
-
-
-def _fit(
-    model: TwoHeadModel,
-    rows: list[Example],
-    names: dict[str, list[str]],
-    tokenizer: Any,
-    pad_id: int,
-    options: LoopOptions,
-) -> None:
-    encoded = encode(tokenizer, [row.text for row in rows], options.train_tokens)
-    labels = {task: label_indices(rows, task, names[task]) for task in names}
+    if recipe.loop.lora_rank:
+        add_adapters(model, prefix, recipe.loop.lora_rank)
+    model.to(device_of(options.device))
+    checkpoints = Checkpoints(options.out / "checkpoint", _identity(recipe, rows))
+    if options.anew:
+        checkpoints.clear()
+    curves = Curves(options.out / "curves", options.wandb, recipe.model_dump(mode="json"))
     with progress_bar() as progress:
         bar = progress.add_task("training", total=None)
         recent: list[float] = []
+        steps_done = [0]
 
-        def on_step(step: int, steps: int, loss: float) -> None:
+        def on_step(step: int, steps: int, loss: float, rate: float) -> None:
             recent.append(loss)
-            del recent[:-50]
-            progress.update(bar, completed=step, total=steps, description=f"training, loss {np.mean(recent):.3f}")
+            del recent[:-_SMOOTH_STEPS]
+            steps_done[0] = step
+            told = f"loss {np.mean(recent):.3f}, rate {rate:.1e}"
+            progress.update(bar, completed=step, total=steps, description=told)
+            if step % _TELL_STEPS == 0 and not progress.console.is_terminal:  # a log shows no bar
+                left = (progress.tasks[0].time_remaining or 0) / 60
+                progress.console.print(f"step {step} of {steps}: {told}, {left:.0f} min left")
+            curves.scalars(step, {"loss": loss, "learning_rate": rate})
 
-        train(model, encoded, labels, pad_id, options, on_step)
+        def on_epoch(epoch: int, score: float) -> None:
+            progress.console.print(f"epoch {epoch}: macro-F1 {score:.4f} on the rows kept for calibration")
+            curves.scalars(steps_done[0], {"macro_f1": score})
+
+        end = train(model, rows, pad_id, recipe.loop, judge, checkpoints, Watch(on_step, on_epoch))
+    curves.close()
+    if recipe.loop.lora_rank:
+        merge_adapters(model)
+    checkpoints.clear()
+    return end.scores
 
 
-def _calibrate(
-    model: TwoHeadModel,
-    rows: list[Example],
-    names: dict[str, list[str]],
-    tokenizer: Any,
-    pad_id: int,
-    max_tokens: int,
-) -> dict[str, float]:
-    logits = predict(model, encode(tokenizer, [row.text for row in rows], max_tokens), pad_id)
-    temperatures = {}
-    for task, classes in names.items():
-        labels = label_indices(rows, task, classes)
-        known = labels != NO_LABEL
-        temperatures[task] = fit_temperature(logits[task][known], labels[known])
-    return temperatures
+def not_held_out(train: Sequence[Example], held_out: Sequence[Example], leaks: str) -> list[int]:
+    """Indices of the training rows that are near-duplicates of no held-out row.
+
+    Raises:
+        ConfigError: there is one that is, and `leaks` is not "drop"; names the pair.
+    """
+    if leaks == "error":
+        check_no_leak(train, held_out)
+    kept = without_leaks([row.text for row in train], [row.text for row in held_out])
+    print(f"{len(train)} labelled rows, {len(train) - len(kept)} left out as near-duplicates of held-out ones")
+    return kept
+
+
+def provenance(recipe: Recipe, data: Path) -> dict[str, Any]:
+    """What the model comes from: encoder, files with their sums and licences, versions, recipe."""
+    return {
+        "encoder": {"name": recipe.encoder, "licence": recipe.encoder_licence},
+        "trained_on": [
+            {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.path(data))} for part in recipe.train
+        ],
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
+        "recipe": recipe.model_dump(mode="json", exclude={"notes"}),
+    }
+
+
+def pad_id_of(tokenizer: Any) -> int:
+    """Id of the padding piece, however the family writes it."""
+    for name in ("[PAD]", "<pad>"):
+        found = tokenizer.token_to_id(name)
+        if found is not None:
+            return int(found)
+    raise ConfigError("the tokenizer has no padding piece ([PAD] or <pad>)")
+
+
+def _identity(recipe: Recipe, rows: Rows) -> str:
+    """Sum over recipe and rows: a checkpoint belongs to one of each."""
+    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    columns: list[Sequence[Any]] = [rows.ids, *rows.labels.values()]
+    for column in columns:
+        for value in column:
+            digest.update(np.asarray(value, dtype=np.int64).tobytes())
+    return digest.hexdigest()

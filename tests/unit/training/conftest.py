@@ -19,15 +19,14 @@ encoder = "nobody/tiny"
 encoder_licence = "Apache-2.0"
 max_tokens = 16
 train_tokens = 12
+calibration_share = 0.2
+leaks = "drop"
+[loop]
 epochs = 1
 batch_size = 8
 learning_rate = 1e-3
 head_learning_rate = 1e-2
-warmup_ratio = 0.1
-weight_decay = 0.01
 class_weight_power = 0.5
-seed = 13
-calibration_share = 0.2
 [[train]]
 file = "sentiment.csv"
 kind = "sentiment_csv"
@@ -49,7 +48,9 @@ def tiny_tokenizer() -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
     )
     return tokenizer
 

@@ -17,7 +17,7 @@ from monitor.adapters.two_head_model import load_model
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import SENTIMENTS, Score
 from monitor.settings import ClassifierSettings
-from pipelines.training.run import run_recipe
+from pipelines.training.run import RunOptions, run_recipe
 
 TEXTS = ["profit falls at plant 7", "oil", "rate cut at bank 3 falls", "unknown words entirely", "", "profit " * 40]
 
@@ -26,7 +26,7 @@ TEXTS = ["profit falls at plant 7", "oil", "rate cut at bank 3 falls", "unknown 
 def trained(encoder_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained model."""
     out = tmp_path_factory.mktemp("model")
-    run_recipe(data_folder / "recipe.toml", data_folder, str(encoder_folder), out)
+    run_recipe(data_folder / "recipe.toml", RunOptions(data_folder, out, str(encoder_folder)))
     return out
 
 
@@ -68,7 +68,7 @@ def test_a_trained_model_is_served_as_it_was_saved(trained: Path) -> None:
 def test_what_was_saved_is_what_was_held_out(trained: Path, data_folder: Path) -> None:
     """The figures, the temperature and where the data came from stand beside the weights, and in the card."""
     heads = json.loads((trained / "heads.json").read_text())
-    assert heads["held_out"]["held_out.csv"]["n"] == 16
+    assert heads["held_out"]["held_out.csv as sentiment_csv"]["sentiment"]["n"] == 16
     assert heads["rows"]["read"] == 40
     assert heads["rows"]["fitted"] + heads["rows"]["calibrated"] == 39  # one was held out as well
     assert all(0.25 <= head["temperature"] <= 8 for head in heads["heads"].values())
@@ -115,7 +115,7 @@ def test_the_same_recipe_gives_the_same_weights(
     trained: Path, encoder_folder: Path, data_folder: Path, tmp_path: Path
 ) -> None:
     """Seeds are set; weights are stored as half floats."""
-    run_recipe(data_folder / "recipe.toml", data_folder, str(encoder_folder), tmp_path)
+    run_recipe(data_folder / "recipe.toml", RunOptions(data_folder, tmp_path, str(encoder_folder)))
     again, first = load_file(tmp_path / "model.safetensors"), load_file(trained / "model.safetensors")
     assert again.keys() == first.keys()
     for name, weight in first.items():

@@ -1,0 +1,98 @@
+"""Recipes: what a training run is made of, as a small TOML file with only what differs from the defaults here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from monitor.errors import ConfigError
+
+OWN = "own/"  # files of our own writing, beside the loaders; every other name is under the data folder
+_OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataFile(_Table):
+    """One labelled file."""
+
+    file: str = Field(description="Name under the data folder; own/... is what comes with the program.")
+    kind: str = Field(description="Format, see pipelines.datasets.load.")
+    licence: str = Field("", description="Licence of the data, for the model card.")
+    repeat: int = Field(1, ge=1, le=20, description="How often an epoch sees each row.")
+    share: float = Field(1.0, gt=0, le=1, description="Held out: this share of the file, by near-duplicate cluster.")
+
+    def path(self, data: Path) -> Path:
+        """Where it is, given the data folder."""
+        return _OWN_FOLDER / self.file.removeprefix(OWN) if self.file.startswith(OWN) else data / self.file
+
+
+class LoopOptions(_Table):
+    """How to train; the rates are AdamW's peak learning rates."""
+
+    epochs: int = Field(3, ge=1, le=1000)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1.2e-4, gt=0, description="Encoder.")
+    head_learning_rate: float = Field(1e-3, gt=0, description="Heads, which start from nothing.")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="Factor on the rate per layer further from the heads.")
+    warmup_ratio: float = Field(0.06, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    class_weight_power: float = Field(0.0, ge=0, le=2, description="0: rows count alike; 0.5: by root of rarity.")
+    focal_gamma: float = Field(0.0, ge=0, le=5, description="Focal loss (Lin et al., 2017); 0 is cross-entropy.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    average_decay: float = Field(0.0, ge=0, lt=1, description="Running mean of the weights per step; 0 keeps the last.")
+    lora_rank: int = Field(0, ge=0, le=512, description="Low-rank adapters in the attention; 0 tunes every weight.")
+    patience: int = Field(2, ge=1, description="Epochs without a better macro-F1 after which training stops.")
+    checkpoint_steps: int = Field(200, ge=1, description="Steps between checkpoints to resume from.")
+    seed: int = Field(13, ge=0)
+
+
+class Recipe(_Table):
+    """One run."""
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    language: str = Field("en", pattern="^[a-z]{2}$")
+    tasks: tuple[Literal["sentiment", "topic", "ner"], ...] = Field(("sentiment", "topic"), min_length=1)
+    encoder: str = Field(min_length=1, description="Folder or hub name.")
+    encoder_licence: str = ""
+    max_tokens: int = Field(128, ge=8, le=512, description="Longest text that the saved model reads, in word pieces.")
+    train_tokens: int = Field(64, ge=8, le=512, description="Longest text while training; the rest is cut.")
+    leaks: Literal["error", "drop"] = Field(
+        "error", description="What becomes of a training row that is a near-duplicate of a held-out one."
+    )
+    calibration_share: float = Field(0.06, gt=0, lt=1, description="Kept for temperatures and early stopping.")
+    loop: LoopOptions = LoopOptions()
+    train: tuple[DataFile, ...] = Field(min_length=1)
+    held_out: tuple[DataFile, ...] = ()
+    notes: str = Field("", description="Goes into the model card.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if "ner" in self.tasks and len(self.tasks) > 1:
+            raise ValueError("tasks: ner is trained by itself")
+        if self.train_tokens > self.max_tokens:
+            raise ValueError("train_tokens must not exceed max_tokens")
+        return self
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads a recipe.
+
+    Raises:
+        ConfigError: no such file, not TOML, an unknown key or a value that is not allowed; names file and key.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as exc:
+        raise ConfigError(f"{path}: no recipe that can be read ({exc.strerror})") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: not TOML: {exc}") from exc
+    except ValidationError as exc:
+        lines = [f"{path}: {'.'.join(map(str, error['loc'])) or 'recipe'}: {error['msg']}" for error in exc.errors()]
+        raise ConfigError("\n".join(lines)) from exc
