@@ -11,6 +11,7 @@ from rich.console import Console
 
 from monitor.cli import run_command, settings_arguments
 from monitor.settings import Settings
+from pipelines.labels import add_label_commands
 from pipelines.replay import add_arguments, options_from
 from pipelines.training import add_export_arguments, add_training_arguments, run_options
 
@@ -38,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", parents=[shared], help="write one head as a plain Hugging Face checkpoint")
     add_export_arguments(export)
     export.set_defaults(run=_export)
+    labels = commands.add_parser("labels", help="documents worth labelling out to analysts, their answers into training")
+    add_label_commands(labels)
+    labels.set_defaults(run=_labels)
     sample = commands.add_parser("sample-feed", parents=[shared], help="write the demo's sample feed")
     sample.add_argument("out", type=Path, metavar="DIR")
     sample.add_argument("--labels", type=Path, metavar="FILE.csv", help="also write each document's intended labels")
@@ -72,6 +76,12 @@ def _export(args: argparse.Namespace, settings: Settings) -> int:
     export_head(args.model, args.task, args.out)
     print(f"{args.task} head of {args.model} in {args.out}")
     return 0
+
+
+def _labels(args: argparse.Namespace, settings: Settings) -> int:
+    from pipelines.labels.commands import run  # noqa: PLC0415
+
+    return run(args, settings)
 
 
 def _sample_feed(args: argparse.Namespace, settings: Settings) -> int:
