@@ -1,48 +1,81 @@
-"""Labelled text from the formats our data comes in, as one kind of row.
+"""Labelled text from the formats that data comes in, as one kind of row: which reader reads which kind.
 
 Guarantees: what can't be read is an error naming file and row; labels are checked against the task's label set.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from monitor.errors import ConfigError
-from monitor.ingest.normalise import clean_text
-from pipelines.datasets.examples import SENTIMENTS, Example
+from pipelines.datasets import conll, doccano, fincuge, label_studio, phrasebank, sentfin, surge_stock, text_label_csv
+from pipelines.datasets.examples import Example, TaggedSentence
+from pipelines.datasets.reading import shown
 
-_DECISION = re.compile(r"['\"]\s*:\s*['\"](\w+)['\"]")
+_Reader = TypeVar("_Reader")
+_EXAMPLES: dict[str, Callable[[Path], Iterator[Example]]] = {
+    "sentiment_csv": text_label_csv.sentiment_rows,
+    "topic_csv": text_label_csv.topic_rows,
+    "labelled_csv": text_label_csv.labelled_rows,
+    "sentfin": sentfin.headlines,
+    "sentfin_entities": sentfin.entity_sentiments,
+    "phrasebank": phrasebank.sentences,
+    "surge_stock": surge_stock.tweets,
+    "fincuge_finfe": fincuge.forum_posts,
+    "fincuge_finnl": fincuge.news,
+    "label_studio": label_studio.examples,
+    "doccano": doccano.examples,
+}
+_TAGGED: dict[str, Callable[[Path], Iterator[TaggedSentence]]] = {
+    "conll": conll.tagged_sentences,
+    "conll_iob1": partial(conll.tagged_sentences, iob1=True),
+    "label_studio": label_studio.tagged,
+    "doccano": doccano.tagged,
+}
+EXAMPLE_KINDS = tuple(_EXAMPLES)
+TAGGED_KINDS = tuple(_TAGGED)
 
 
-def load_examples(path: Path, kind: str) -> list[Example]:
-    """Reads one file.
+def load_examples(path: Path, kind: str, topics: Collection[str] | None = None) -> list[Example]:
+    """Reads one file of labelled texts. Texts of which cleaning leaves nothing (a bare link) are left out.
 
     Args:
         path: the file.
-        kind: `sentiment_csv` or `topic_csv` (columns text,label), `sentfin` (a dict of sentiment by entity), or
-            `surge_stock` (stock tweets; columns Tweet Text, Sentiment).
+        kind: one of `EXAMPLE_KINDS`; the readers say what each is.
+        topics: the topics that are allowed; None allows any.
+
+    Raises:
+        ConfigError: the file can't be read; names file, row and reason.
     """
-    readers = {
-        "sentiment_csv": _sentiment_csv,
-        "topic_csv": _topic_csv,
-        "sentfin": _sentfin,
-        "surge_stock": _surge_stock,
-    }
-    if kind not in readers:
-        raise ConfigError(f"{path}: unknown data kind {kind!r}; known: {', '.join(sorted(readers))}")
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
-    try:
-        examples = [example for example in readers[kind](path) if example.text]
-    except (UnicodeDecodeError, csv.Error) as exc:
-        raise ConfigError(f"{path}: can't be read: {exc}") from exc
+    examples = [example for example in _reader(path, kind, _EXAMPLES)(path) if example.text]
     if not examples:
         raise ConfigError(f"{path}: holds no labelled text")
+    for example in examples:
+        if topics is not None and example.topic is not None and example.topic not in topics:
+            raise ConfigError(f"{example.place}: topic {shown(example.topic)} is none of {', '.join(topics)}")
     return examples
+
+
+def load_tagged(path: Path, kind: str) -> list[TaggedSentence]:
+    """Reads one file of sentences with a tag per token.
+
+    Args:
+        path: the file.
+        kind: one of `TAGGED_KINDS`.
+
+    Raises:
+        ConfigError: the file can't be read; names file, line and reason.
+    """
+    sentences = [sentence for sentence in _reader(path, kind, _TAGGED)(path) if sentence.tokens]
+    if not sentences:
+        raise ConfigError(f"{path}: holds no tagged sentence")
+    if all(tag == "O" for sentence in sentences for tag in sentence.tags):
+        raise ConfigError(f"{path}: no sentence holds a name: every tag is O")
+    return sentences
 
 
 def sha256_of(path: Path) -> str:
@@ -50,50 +83,7 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        absent = [column for column in columns if column not in (reader.fieldnames or [])]
-        if absent:
-            raise ConfigError(f"{path}: no column {absent[0]!r}; found {', '.join(reader.fieldnames or ['nothing'])}")
-        for number, row in enumerate(reader, start=2):
-            yield number, {key: value or "" for key, value in row.items() if key is not None}
-
-
-def _sentiment(path: Path, number: int, label: str) -> str:
-    lowered = label.strip().lower()
-    if lowered not in SENTIMENTS:
-        raise ConfigError(f"{path}, row {number}: label {label!r} is none of {', '.join(SENTIMENTS)}")
-    return lowered
-
-
-def _sentiment_csv(path: Path) -> Iterator[Example]:
-    for number, row in _rows(path, ("text", "label")):
-        yield Example(
-            clean_text(row["text"]), sentiment=_sentiment(path, number, row["label"]), source=path.parent.name
-        )
-
-
-def _topic_csv(path: Path) -> Iterator[Example]:
-    for number, row in _rows(path, ("text", "label")):
-        if not row["label"].strip():
-            raise ConfigError(f"{path}, row {number}: no label")
-        yield Example(clean_text(row["text"]), topic=row["label"].strip(), source=path.parent.name)
-
-
-def _sentfin(path: Path) -> Iterator[Example]:
-    """SEntFiN 1.0 (Sinha et al., 2022): only headlines whose entities all carry the same sentiment."""
-    for number, row in _rows(path, ("Title", "Decisions")):
-        # Not a literal that Python could read: names hold apostrophes ('Osian's Art Fund': 'neutral').
-        labels = {_sentiment(path, number, label) for label in _DECISION.findall(row["Decisions"])}
-        if not labels:
-            raise ConfigError(f"{path}, row {number}: Decisions holds no sentiment: {row['Decisions'][:60]!r}")
-        if len(labels) == 1:
-            yield Example(clean_text(row["Title"]), sentiment=labels.pop(), source="sentfin")
-
-
-def _surge_stock(path: Path) -> Iterator[Example]:
-    for number, row in _rows(path, ("Tweet Text", "Sentiment")):
-        yield Example(
-            clean_text(row["Tweet Text"]), sentiment=_sentiment(path, number, row["Sentiment"]), source="surge_stock"
-        )
+def _reader(path: Path, kind: str, readers: dict[str, _Reader]) -> _Reader:
+    if kind not in readers:
+        raise ConfigError(f"{path}: unknown data kind {kind!r}; known: {', '.join(sorted(readers))}")
+    return readers[kind]
