@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 SENTIMENTS = ("negative", "neutral", "positive")
+Probabilities = tuple[float, float, float]  # over SENTIMENTS, in that order; they sum to 1
 POLARITY_SCALE = 10_000
 
 # (dimension, key): ("topic", "Energy / Oil"), ("entity", "AAPL"), ("all", "all").
@@ -85,6 +86,7 @@ class Document:
         available_ms: when the program could first have known it.
         clamped: its clock was from the future and `published_ms` was set to `available_ms`.
         entities: companies named in it, as tickers, ascending.
+        mentions: (ticker, name as the text writes it) of those among `entities` that its words name, ascending.
         headline_entities: those that its headline names; they tell two similar headlines apart.
     """
 
@@ -99,6 +101,7 @@ class Document:
     published_ms: int
     available_ms: int
     entities: tuple[str, ...] = ()
+    mentions: tuple[tuple[str, str], ...] = ()
     headline_entities: tuple[str, ...] = ()
     clamped: bool = False
 
@@ -156,19 +159,55 @@ class StoryClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInput:
+    """What a classifier is asked about one document.
+
+    Attributes:
+        text: what it reads.
+        language: which model may read it.
+        entities: (ticker, name as the text writes it) of each company whose own sentiment is asked for.
+    """
+
+    text: str
+    language: str
+    entities: tuple[tuple[str, str], ...] = ()
+
+
+def sentiment_of(probabilities: Probabilities) -> str:
+    """The most probable sentiment; of equal ones the first in `SENTIMENTS`."""
+    return SENTIMENTS[probabilities.index(max(probabilities))]
+
+
+def polarity_of(probabilities: Probabilities) -> float:
+    """P(positive) - P(negative), in [-1, 1]."""
+    return probabilities[2] - probabilities[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """What the classifiers say of one document; probabilities are calibrated and sum to 1 over `SENTIMENTS`."""
+    """What the classifiers say of one document; probabilities are calibrated and sum to 1 over `SENTIMENTS`.
+
+    Attributes:
+        by_entity: (ticker, probabilities) of the sentiment towards each company that was asked for and could be told.
+    """
 
     topic: str
     topic_probability: float
     sentiment: str
-    probabilities: tuple[float, float, float]
+    probabilities: Probabilities
     model_version: str
+    by_entity: tuple[tuple[str, Probabilities], ...] = ()
 
     @property
     def polarity(self) -> float:
-        """P(positive) - P(negative), in [-1, 1]."""
-        return self.probabilities[2] - self.probabilities[0]
+        """That of the document as a whole."""
+        return polarity_of(self.probabilities)
+
+    def towards(self, subject: Subject) -> tuple[str, Probabilities]:
+        """Sentiment and probabilities that count for a subject: a company's own where it has one, else the document's."""
+        dimension, key = subject
+        own = dict(self.by_entity).get(key) if dimension == "entity" else None
+        return (self.sentiment, self.probabilities) if own is None else (sentiment_of(own), own)
 
 
 @dataclass(frozen=True, slots=True)

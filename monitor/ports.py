@@ -16,6 +16,7 @@ from monitor.messages import (
     Assignment,
     BucketCounts,
     DeadLetter,
+    ModelInput,
     PartitionBatch,
     PartitionState,
     PartitionUpdate,
@@ -74,18 +75,21 @@ class StoryMemory(Protocol):
 
 
 class Classifier(Protocol):
-    """Scores text; pure in its input."""
+    """Scores text; pure in its input: neighbours in a batch change nothing."""
 
     @property
     def version(self) -> str:
-        """Version of the model, carried by every score."""
+        """Names its models; a score carries the version of the one that gave it."""
 
     @property
     def languages(self) -> frozenset[str]:
         """Languages that it can read."""
 
-    def classify(self, texts: Sequence[str]) -> list[Score]:
-        """Returns one score per text, in order; raises ClassifierError when the batch can't be scored."""
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
+        """Returns one score per input, in order; raises ClassifierError when the batch can't be scored.
+
+        A model that tells companies apart fills `Score.by_entity` for those asked for; others leave it empty.
+        """
 
 
 class Sink(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from monitor.errors import ClassifierError, TransientError
-from monitor.messages import DeadLetter, PartitionBatch, Score, ScoredDocument
+from monitor.messages import DeadLetter, ModelInput, PartitionBatch, Score, ScoredDocument
 from tests.builders import NOW_MS, score
 
 
@@ -48,27 +49,35 @@ class SteppedClock:
 
 
 class WordClassifier:
-    """Scores by one word of the text: falls is negative, rises is positive, POISON can't be scored."""
+    """Scores by one word of the text: falls is negative, rises is positive, POISON can't be scored.
+
+    Towards a company by the word behind its name: with "Apple falls, Oracle rises" it tells them apart.
+    """
 
     version = "words@1"
-    languages = frozenset({"en"})
 
-    def __init__(self, largest_batch: int = 1000) -> None:
+    def __init__(self, largest_batch: int = 1000, languages: Iterable[str] = ("en",)) -> None:
         self.largest_batch = largest_batch
-        self.read: list[str] = []
+        self.languages = frozenset(languages)
+        self.read: list[ModelInput] = []
 
-    def classify(self, texts: Sequence[str]) -> list[Score]:
-        """Scores the texts; fails as a whole if one of them can't be scored, or if there are too many."""
-        self.read += texts
-        if len(texts) > self.largest_batch:
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
+        """Scores them; fails as a whole if one of them can't be scored, or if there are too many."""
+        self.read += inputs
+        if len(inputs) > self.largest_batch:
             raise ClassifierError("out of memory", reason="model_failed")
-        if any("POISON" in text for text in texts):
+        if any("POISON" in one.text for one in inputs):
             raise ClassifierError("a text made the model fail", reason="model_failed")
-        return [self._score(text) for text in texts]
+        return [self._score(one) for one in inputs]
 
-    def _score(self, text: str) -> Score:
-        sentiment = "negative" if "falls" in text else "positive" if "rises" in text else "neutral"
-        return score(sentiment, "Energy / Oil" if "oil" in text.lower() else "Earnings")
+    def _score(self, asked: ModelInput) -> Score:
+        topic = "Energy / Oil" if "oil" in asked.text.lower() else "Earnings"
+        own = [(key, self._sentiment(asked.text.partition(name)[2].lstrip()[:5])) for key, name in asked.entities]
+        by_entity = tuple((key, score(sentiment).probabilities) for key, sentiment in own)
+        return replace(score(self._sentiment(asked.text), topic), by_entity=by_entity)
+
+    def _sentiment(self, text: str) -> str:
+        return "negative" if "falls" in text else "positive" if "rises" in text else "neutral"
 
 
 class RecordingSink:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from monitor.adapters.system_clock import SystemClock
 from monitor.errors import ClassifierError
-from monitor.messages import Score
+from monitor.messages import ModelInput, Score
 
 UNSCORABLE = "unscorable"
 VERSION = "keywords-1"
@@ -35,13 +35,13 @@ class KeywordClassifier:
         self._seconds_per_text = seconds_per_text
         self._clock = SystemClock()
 
-    def classify(self, texts: Sequence[str]) -> list[Score]:
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier; a batch with an unscorable text fails as a whole."""
         if self._seconds_per_text:
-            self._clock.wait_seconds(self._seconds_per_text * len(texts))
-        if any(UNSCORABLE in text for text in texts):
+            self._clock.wait_seconds(self._seconds_per_text * len(inputs))
+        if any(UNSCORABLE in one.text for one in inputs):
             raise ClassifierError("a text is unscorable")
-        return [_score(text) for text in texts]
+        return [_score(one.text) for one in inputs]
 
 
 def _score(text: str) -> Score:

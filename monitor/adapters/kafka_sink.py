@@ -17,7 +17,7 @@ from kafka import errors as kafka_errors
 
 from monitor.adapters.kafka_connection import DEAD_TOPIC_BYTES, client_options, translated
 from monitor.errors import TransientError
-from monitor.messages import SENTIMENTS, DeadLetter, ScoredDocument
+from monitor.messages import SENTIMENTS, DeadLetter, Probabilities, ScoredDocument, polarity_of, sentiment_of
 from monitor.ports import Clock
 from monitor.settings import KafkaSettings
 
@@ -149,12 +149,19 @@ def scored_message(scored: ScoredDocument) -> dict[str, Any]:
         message |= {
             "topic": score.topic,
             "topic_probability": round(score.topic_probability, 4),
-            "sentiment": score.sentiment,
-            "probabilities": {name: round(p, 4) for name, p in zip(SENTIMENTS, score.probabilities, strict=True)},
-            "polarity": round(score.polarity, 4),
+            **_sentiment(score.sentiment, score.probabilities),
+            "entity_sentiment": {key: _sentiment(sentiment_of(own), own) for key, own in score.by_entity},
             "model": score.model_version,
         }
     return message
+
+
+def _sentiment(sentiment: str, probabilities: Probabilities) -> dict[str, Any]:
+    return {
+        "sentiment": sentiment,
+        "probabilities": {name: round(p, 4) for name, p in zip(SENTIMENTS, probabilities, strict=True)},
+        "polarity": round(polarity_of(probabilities), 4),
+    }
 
 
 def _iso(instant_ms: int) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.errors import ClassifierError, TransientError
-from monitor.messages import Document, Score
+from monitor.messages import Document, ModelInput, Score
 from monitor.ports import Classifier
 
+_PLAIN_SENTENCES = {"zh": "公司公布了业绩。"}
 _PLAIN_SENTENCE = "The company published its results."
+# With one company, the document's sentiment is the sentiment towards it.
+_FEWEST_COMPANIES = 2
 
 
 def model_text(document: Document) -> str:
@@ -19,28 +22,41 @@ def model_text(document: Document) -> str:
     return f"{document.title}. {document.text}" if document.title and document.text else document.headline
 
 
+def model_input(document: Document) -> ModelInput:
+    """What a classifier is asked about a document; about each of its companies too, if it names several."""
+    several = len(document.mentions) >= _FEWEST_COMPANIES
+    return ModelInput(model_text(document), document.language, document.mentions if several else ())
+
+
 def classify_isolating(classifier: Classifier, documents: Sequence[Document]) -> list[Score | ClassifierError]:
     """Scores documents; those that make the model fail come back as the error.
 
     Raises:
-        TransientError: the model can't even score a plain sentence: no document is to blame.
+        TransientError: a language's model can't even score a plain sentence: no document is to blame.
     """
-    results = _halve(classifier, documents)
-    if results and all(isinstance(result, ClassifierError) for result in results):
+    results = _halve(classifier, [model_input(document) for document in documents])
+    scored: set[str] = set()
+    failed: set[str] = set()
+    for document, result in zip(documents, results, strict=True):
+        (failed if isinstance(result, ClassifierError) else scored).add(document.language)
+    for language in sorted(failed - scored):
+        plain = ModelInput(_PLAIN_SENTENCES.get(language, _PLAIN_SENTENCE), language)
         try:
-            classifier.classify([_PLAIN_SENTENCE])
+            classifier.classify([plain])
         except ClassifierError as exc:
-            raise TransientError(f"the model scores nothing any more: {exc}", reason="model_unavailable") from exc
+            raise TransientError(
+                f"the model for {language!r} scores nothing any more: {exc}", reason="model_unavailable"
+            ) from exc
     return results
 
 
-def _halve(classifier: Classifier, documents: Sequence[Document]) -> list[Score | ClassifierError]:
-    if not documents:
+def _halve(classifier: Classifier, inputs: Sequence[ModelInput]) -> list[Score | ClassifierError]:
+    if not inputs:
         return []
     try:
-        return list(classifier.classify([model_text(document) for document in documents]))
+        return list(classifier.classify(inputs))
     except ClassifierError as exc:
-        if len(documents) == 1:
+        if len(inputs) == 1:
             return [exc]
-    middle = len(documents) // 2
-    return _halve(classifier, documents[:middle]) + _halve(classifier, documents[middle:])
+    middle = len(inputs) // 2
+    return _halve(classifier, inputs[:middle]) + _halve(classifier, inputs[middle:])

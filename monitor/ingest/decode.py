@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monitor.errors import INVALID_REASONS, InvalidMessageError
-from monitor.ingest.entities import EntityIndex
+from monitor.ingest.entities import EntityIndex, bounded
 from monitor.ingest.language import language_of
 from monitor.ingest.normalise import clean_text
 from monitor.messages import Document, Kind, RawRecord
@@ -44,6 +44,8 @@ def decode(record: RawRecord, settings: IngestSettings, entities: EntityIndex) -
     published_ms = _instant_ms(message, "published")
     clamped = published_ms > available_ms + int(settings.future_tolerance_seconds * 1000)
     source = clean_text(_text_field(message, "source"))[:_MAX_NAME] or "unknown"
+    mentions = entities.mentions(f"{title} {text[:2000]}")
+    companies = bounded((*mentions, *_tickers(message)))
     return Document(
         id=_identifier(message, source, title, text),
         origin=f"{record.partition}:{record.offset}",
@@ -55,7 +57,8 @@ def decode(record: RawRecord, settings: IngestSettings, entities: EntityIndex) -
         language=_language(message, f"{title} {text}"),
         published_ms=min(published_ms, available_ms),
         available_ms=available_ms,
-        entities=entities.find(f"{title} {text[:2000]}", _tickers(message)),
+        entities=companies,
+        mentions=tuple((ticker, mentions[ticker]) for ticker in companies if ticker in mentions),
         headline_entities=entities.find(title or text),
         clamped=clamped,
     )

@@ -1,19 +1,22 @@
 """Which companies a document names: cashtags, and names out of a list (companies.csv: ticker, name, further names).
 
-Guarantees: pure and deterministic; whole words only; a name that is also a common word is matched by its case.
+Guarantees: pure and deterministic; a name in Latin letters is a whole word in its case, one with Chinese characters is found
+wherever it stands; of names that begin alike the longest wins, also one of no company ("高通胀", ticker `-`, not Qualcomm).
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
 from monitor.errors import ConfigError
+from monitor.ingest.normalise import CJK
 
-_CASHTAG = re.compile(r"\$([A-Z]{1,5}(?:\.[A-Z])?)\b")
+NO_COMPANY = "-"
+_CASHTAG = re.compile(r"\$([A-Z]{1,5}(?:\.[A-Z])?)\b", re.ASCII)  # ASCII: "$AAPL大涨" ends where the letters do
 _MAX_ENTITIES = 8
 _WORD = re.compile(r"[\w&.'’-]*\w")
 
@@ -27,22 +30,44 @@ class EntityIndex:
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._tickers = dict(names)
-        self._longest = max((len(name.split()) for name in self._tickers), default=0)
+        spaced = [name for name in self._tickers if not CJK.search(name)]
+        unspaced = sorted((name for name in self._tickers if CJK.search(name)), key=len, reverse=True)
+        self._longest = max((len(name.split()) for name in spaced), default=0)
+        self._unspaced = re.compile("|".join(map(re.escape, unspaced))) if unspaced else None
 
     def find(self, text: str, given: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Returns the tickers in `text` and in `given`, ascending, at most eight."""
-        found = {*given, *_CASHTAG.findall(text)}
-        words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text)]
+        return bounded({*given, *self.mentions(text)})
+
+    def mentions(self, text: str) -> dict[str, str]:
+        """Returns the tickers in `text`, each with the name that `text` calls it by first; a cashtag only without one."""
+        found: dict[str, str] = {}
+        for name in self._names_in(text):
+            ticker = self._tickers[name]
+            if ticker != NO_COMPANY:
+                found.setdefault(ticker, name)
+        for ticker in _CASHTAG.findall(text):
+            found.setdefault(ticker, ticker)
+        return found
+
+    def _names_in(self, text: str) -> Iterator[str]:
+        if self._unspaced is not None and CJK.search(text):
+            yield from self._unspaced.findall(text)
+        words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(CJK.sub(" ", text))]
         i = 0
         while i < len(words):
             for length in range(min(self._longest, len(words) - i), 0, -1):
-                ticker = self._tickers.get(" ".join(words[i : i + length]))
-                if ticker:
-                    found.add(ticker)
+                name = " ".join(words[i : i + length])
+                if name in self._tickers:
+                    yield name
                     i += length - 1
                     break
             i += 1
-        return tuple(sorted(found))[:_MAX_ENTITIES]
+
+
+def bounded(tickers: Iterable[str]) -> tuple[str, ...]:
+    """The tickers a document may count for: ascending, each once, at most eight."""
+    return tuple(sorted(set(tickers)))[:_MAX_ENTITIES]
 
 
 def load_entities(path: Path | None) -> EntityIndex:

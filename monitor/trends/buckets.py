@@ -1,7 +1,8 @@
 """What a scored document adds to which time bucket.
 
 Guarantees: a pure function of the scored record, so scored records give the same buckets in any order; sums are integers.
-A document is too late for a resolution when it became available after that resolution's retention.
+A company counts by the sentiment towards it, where the model told one. A document is too late for a resolution when it
+became available after that resolution's retention.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from monitor.messages import (
     Bucket,
     Cell,
     Evidence,
+    Probabilities,
     ScoredDocument,
     Subject,
     documents_of,
     language_label,
+    polarity_of,
     stories_of,
 )
 from monitor.settings import TrendSettings
@@ -56,15 +59,15 @@ def contribution_of(documents: Iterable[ScoredDocument], settings: TrendSettings
         for bucket in _buckets(scored, settings, total.late):
             counts = total.counts.setdefault(bucket, Counter())
             for subject in subjects_of(scored):
-                for measure, amount in _measures(scored):
+                for measure, amount in _measures(scored, subject):
                     counts[Cell(*subject, document.kind, measure)] += amount
             if scored.score is None:
                 counts[Cell("language", language_label(document.language), document.kind, UNSUPPORTED)] += 1
-        if scored.score is not None and scored.score.sentiment == "negative":
-            if scored.story.first:
-                total.evidence.extend((subject, _evidence(scored)) for subject in subjects_of(scored))
-            else:
-                total.copies.append((document.published_ms, scored.story.id))
+        evidence = list(_evidence(scored))
+        if scored.story.first:
+            total.evidence.extend(evidence)
+        elif evidence:
+            total.copies.append((document.published_ms, scored.story.id))
     return total
 
 
@@ -94,19 +97,29 @@ def _buckets(scored: ScoredDocument, settings: TrendSettings, late: Counter[str]
         late["coarse"] += 1
 
 
-def _measures(scored: ScoredDocument) -> Iterator[tuple[str, int]]:
+def _measures(scored: ScoredDocument, subject: Subject) -> Iterator[tuple[str, int]]:
     yield DOCUMENTS, 1
     if scored.score is None:
         return
-    yield documents_of(scored.score.sentiment), 1
+    sentiment, probabilities = scored.score.towards(subject)
+    yield documents_of(sentiment), 1
     if scored.story.first:
         yield STORIES, 1
-        yield stories_of(scored.score.sentiment), 1
-        yield POLARITY_SUM, round(scored.score.polarity * POLARITY_SCALE)
+        yield stories_of(sentiment), 1
+        yield POLARITY_SUM, round(polarity_of(probabilities) * POLARITY_SCALE)
 
 
-def _evidence(scored: ScoredDocument) -> Evidence:
-    assert scored.score is not None
+def _evidence(scored: ScoredDocument) -> Iterator[tuple[Subject, Evidence]]:
+    """The document as a negative story about each subject towards which it is negative."""
+    if scored.score is None:
+        return
+    for subject in subjects_of(scored):
+        sentiment, probabilities = scored.score.towards(subject)
+        if sentiment == "negative":
+            yield subject, _story(scored, probabilities)
+
+
+def _story(scored: ScoredDocument, probabilities: Probabilities) -> Evidence:
     document = scored.document
     return Evidence(
         story_id=scored.story.id,
@@ -115,5 +128,5 @@ def _evidence(scored: ScoredDocument) -> Evidence:
         url=document.url,
         kind=document.kind,
         published_ms=document.published_ms,
-        negative_probability=round(scored.score.probabilities[0], 4),
+        negative_probability=round(probabilities[0], 4),
     )

@@ -33,7 +33,9 @@ DOCUMENT = Document(
     available_ms=NOON_MS,
     entities=("ACME", "BORG"),
 )
-SCORE = Score("Energy / Oil", 0.91237, "negative", (0.80004, 0.15, 0.04996), "model-1")
+SCORE = Score(
+    "Energy / Oil", 0.91237, "negative", (0.80004, 0.15, 0.04996), "model-1", by_entity=(("BORG", (0.1, 0.2, 0.7)),)
+)
 
 
 @pytest.fixture
@@ -81,6 +83,13 @@ def test_scored_messages_hold_everything_that_the_trends_depend_on(sink: KafkaSi
         "sentiment": "negative",
         "probabilities": {"negative": 0.8, "neutral": 0.15, "positive": 0.05},
         "polarity": -0.7501,
+        "entity_sentiment": {
+            "BORG": {
+                "sentiment": "positive",
+                "probabilities": {"negative": 0.1, "neutral": 0.2, "positive": 0.7},
+                "polarity": 0.6,
+            },
+        },
         "model": "model-1",
     }
 
@@ -92,7 +101,7 @@ def test_a_document_that_no_model_reads_is_published_without_a_score(sink: Kafka
     (record,) = read_all(settings.bootstrap_servers, settings.scored_topic)
     message = json.loads(record.value)
     assert message["status"] == "unsupported_language"
-    assert not {"topic", "sentiment", "probabilities", "polarity"} & message.keys()
+    assert not {"topic", "sentiment", "probabilities", "polarity", "entity_sentiment"} & message.keys()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from monitor.settings import IngestSettings, TrendSettings
 from tests.builders import HOUR_MS, NOW_MS, batch, message
 from tests.fakes import ManualClock, RecordingSink, RecordingSource, WordClassifier
 
+COMPANIES = EntityIndex([("Apple", "AAPL"), ("Oracle", "ORCL")])
+
 
 class NotingTrends(MemoryTrends):
     """Notes when it applies; fails the calls whose numbers it is given."""
@@ -54,7 +56,7 @@ class Path:
         for partition in range(partitions):
             self.trends.assign(partition, 0)
         stages = Stages(
-            decode=partial(decode, settings=IngestSettings(), entities=EntityIndex([])),
+            decode=partial(decode, settings=IngestSettings(), entities=COMPANIES),
             novelty=NoveltyIndex(MemoryStoryMemory(), 72 * HOUR_MS),
             classifier=self.classifier,
             sink=self.sink,
@@ -135,6 +137,29 @@ def test_a_language_that_no_model_reads_is_never_scored() -> None:
     assert path.sink.scored[0].score is None
     assert path.count("unsupported_language_documents", language="zh") == 1
     assert path.documents() == 1
+
+
+def test_each_company_counts_by_the_sentiment_towards_it() -> None:
+    """Where a document names several: topic and overall count by the document's, a negative story is evidence where it is."""
+    path = Path()
+    path.process(batch([news("1", "Oracle rises, Apple falls at {}"), news("2", "Oracle rises at {}")]))
+    buckets, _, _ = path.contents()
+    told = {
+        (cell.key, cell.measure): amount
+        for (_, bucket), counts in buckets.items()
+        for cell, amount in counts.items()
+        if bucket.seconds == 60 and cell.measure.endswith("e_stories")
+    }
+    assert told == {
+        ("all", "negative_stories"): 1,
+        ("Earnings", "negative_stories"): 1,
+        ("AAPL", "negative_stories"): 1,
+        ("all", "positive_stories"): 1,
+        ("Earnings", "positive_stories"): 1,
+        ("ORCL", "positive_stories"): 2,
+    }
+    behind = {key: path.trends.stories(("entity", key), 0, NOW_MS + 1, 9) for key in ("AAPL", "ORCL")}
+    assert {key: len(stories) for key, stories in behind.items()} == {"AAPL": 1, "ORCL": 0}
 
 
 def test_a_claimed_language_is_a_bounded_label() -> None:
@@ -232,6 +257,7 @@ titles = st.sampled_from(
         "Profit falls at plant 1",
         "UPDATE 1-Profit falls at plant 1",
         "Oil rises on supply",
+        "Oracle rises while Apple falls",
         "Nothing new",
         "降息",
         "POISON 5",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.classify.isolate import classify_isolating, model_text
+from monitor.classify.isolate import classify_isolating, model_input, model_text
 from monitor.errors import ClassifierError, TransientError
-from monitor.messages import Score
+from monitor.messages import ModelInput, Score
 from tests.builders import document
 from tests.fakes import WordClassifier
 
@@ -22,7 +24,7 @@ def test_exactly_the_failing_texts_fail(titles: list[str]) -> None:
         if title == "POISON":
             assert isinstance(result, ClassifierError)
         else:
-            assert [result] == WordClassifier().classify([title])
+            assert [result] == WordClassifier().classify([ModelInput(title, "en")])
 
 
 @given(st.integers(1, 9), st.integers(0, 30))
@@ -37,6 +39,32 @@ def test_a_model_that_scores_nothing_any_more_blames_no_document() -> None:
     """It is an outage: nothing is dead-lettered, nothing neutral."""
     with pytest.raises(TransientError, match="scores nothing any more"):
         classify_isolating(WordClassifier(largest_batch=0), [document("a"), document("b")])
+
+
+class OneLanguageBroken(WordClassifier):
+    """Its model for Chinese fails on everything, that for English on POISON."""
+
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
+        """See Classifier."""
+        if any(one.language == "zh" for one in inputs):
+            raise ClassifierError("the weights are gone", reason="model_failed")
+        return super().classify(inputs)
+
+
+@given(st.lists(st.sampled_from(["Profit falls", "Profit rises", "POISON"]), max_size=5))
+def test_a_languages_model_that_scores_nothing_is_an_outage_though_another_works(titles: list[str]) -> None:
+    """Its documents are not to blame, whatever those of another language do."""
+    documents = [document(str(i), title=title) for i, title in enumerate(titles)]
+    with pytest.raises(TransientError, match="'zh'"):
+        classify_isolating(OneLanguageBroken(), [*documents, document("zh", title="利润下降", language="zh")])
+
+
+def test_companies_are_asked_for_where_there_are_several() -> None:
+    """With one, the document's sentiment is the sentiment towards it."""
+    two = (("AAPL", "Apple"), ("ORCL", "Oracle"))
+    asked = model_input(document(title="Apple falls, Oracle rises", mentions=two, entities=("AAPL", "MSFT", "ORCL")))
+    assert asked == ModelInput("Apple falls, Oracle rises", "en", two)
+    assert model_input(document(title="Apple falls", mentions=two[:1])).entities == ()
 
 
 def test_the_model_reads_the_headline_then_the_text() -> None:

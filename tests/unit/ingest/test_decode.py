@@ -170,6 +170,7 @@ def test_given_tickers_and_named_companies_are_joined() -> None:
     """What the source says counts like what the text says; what is no ticker is left out."""
     found = read(message(title="Apple cuts prices", entities=["$msft", "not a ticker", "BRK.B", ""]))
     assert found.entities == ("AAPL", "BRK.B", "MSFT")
+    assert found.mentions == (("AAPL", "Apple"),)  # its words name no other
 
 
 def test_a_comment_is_known_by_its_kind_and_a_missing_source_is_said() -> None:

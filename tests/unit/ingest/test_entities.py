@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,81 @@ INDEX = EntityIndex(
 def test_entities_are_whole_words_in_their_case(text: str, found: tuple[str, ...]) -> None:
     """A company is not found inside another word, nor where its name is a common word; the longer name wins."""
     assert INDEX.find(text) == found
+
+
+CHINESE = EntityIndex(
+    [
+        ("苹果", "AAPL"),
+        ("Apple", "AAPL"),
+        ("京东", "JD"),
+        ("京东方", "BOE"),
+        ("高通", "QCOM"),
+        ("高通胀", "-"),
+        ("TCL科技", "TCL"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("苹果发布新品", ("AAPL",)),
+        ("涉及苹果的诉讼", ("AAPL",)),
+        ("京东方亏损", ("BOE",)),
+        ("京东方与京东合作", ("BOE", "JD")),
+        ("高通胀压制消费", ()),
+        ("高通胀之下高通下调指引", ("QCOM",)),
+        ("Apple大涨，$TSLA大跌", ("AAPL", "TSLA")),
+        ("TCL科技扩产", ("TCL",)),
+        ("Pineapple大涨", ()),
+    ],
+)
+def test_chinese_names_need_no_word_boundary(text: str, found: tuple[str, ...]) -> None:
+    """They stand between other characters; the longest name wins, and one that is no company's hides what is in it."""
+    assert CHINESE.find(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        ("Bank of America sues Apple's rival", {"BAC": "Bank of America", "AAPL": "Apple"}),
+        ("苹果与Apple", {"AAPL": "苹果"}),
+        ("$AAPL: Apple falls", {"AAPL": "Apple"}),
+        ("$AAPL falls", {"AAPL": "AAPL"}),
+    ],
+)
+def test_a_company_is_mentioned_by_the_name_the_text_has(text: str, mentions: dict[str, str]) -> None:
+    """It stands in the text; the ticker only where there is no name."""
+    index = EntityIndex([("Apple", "AAPL"), ("苹果", "AAPL"), ("Bank of America", "BAC")])
+    assert index.mentions(text) == mentions
+    assert all(name in text for name in mentions.values())
+
+
+def test_no_name_of_the_shipped_list_belongs_to_two_companies() -> None:
+    """The second would be lost in silence."""
+    source = resources.files("monitor.ingest").joinpath("companies.csv").read_text(encoding="utf-8")
+    rows = [row for row in csv.reader(source.splitlines()) if not row[0].startswith("#")]
+    names = Counter(name for _, *listed in rows for name in listed)
+    assert [name for name, count in names.items() if count > 1] == []
+    assert all(len(row) > 1 and all(row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("特斯拉三季度交付不及预期", ("TSLA",)),
+        ("騰訊與阿里巴巴領跌", ("BABA", "TCEHY")),
+        ("腾讯音乐营收增长", ("TME",)),
+        ("宁德时代、比亚迪获外资增持", ("002594.SZ", "300750.SZ")),
+        ("中国银行业净息差收窄", ()),
+        ("中国银行业绩好于预期", ("601988.SH",)),
+        ("北京东城区楼市回暖", ()),
+        ("Moutai and BYD lead gains", ("002594.SZ", "600519.SH")),
+    ],
+)
+def test_the_shipped_list_knows_chinese_names(text: str, found: tuple[str, ...]) -> None:
+    """Simplified and traditional, and what only looks like one."""
+    assert load_entities(None).find(text) == found
 
 
 @given(st.text(), st.lists(st.text("ABC", min_size=1, max_size=3), max_size=20))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from monitor.adapters.torch_classifier import TorchClassifier
 from monitor.adapters.two_head_model import load_model
 from monitor.errors import ClassifierError, ConfigError
-from monitor.messages import SENTIMENTS, Score
+from monitor.messages import SENTIMENTS, ModelInput, Score
 from monitor.settings import ClassifierSettings
 from pipelines.training.run import RunOptions, run_recipe
 
@@ -32,7 +32,12 @@ def trained(encoder_folder: Path, data_folder: Path, tmp_path_factory: pytest.Te
 
 def classifier(folder: Path, max_batch_tokens: int = 4096) -> TorchClassifier:
     """The live classifier on a model folder."""
-    return TorchClassifier(ClassifierSettings(model=folder, device="cpu", max_batch_tokens=max_batch_tokens))
+    return TorchClassifier(ClassifierSettings(device="cpu", max_batch_tokens=max_batch_tokens), folder)
+
+
+def asked(*texts: str) -> list[ModelInput]:
+    """What the classifier is asked about English texts without companies."""
+    return [ModelInput(text, "en") for text in texts]
 
 
 def assert_close(one: list[Score], other: list[Score], tolerance: float = 1e-5) -> None:
@@ -59,7 +64,7 @@ def test_a_trained_model_is_served_as_it_was_saved(trained: Path) -> None:
     model = classifier(trained)
     assert (model.version, model.topics) == ("tiny@1", ("Energy", "Fed"))
     assert model.languages == {"en"}
-    for score in model.classify(TEXTS):
+    for score in model.classify(asked(*TEXTS)):
         assert sum(score.probabilities) == pytest.approx(1, abs=1e-6)
         assert score.sentiment == SENTIMENTS[score.probabilities.index(max(score.probabilities))]
         assert 0.5 <= score.topic_probability <= 1
@@ -80,9 +85,9 @@ def test_what_was_saved_is_what_was_held_out(trained: Path, data_folder: Path) -
 def test_batched_equals_one_by_one_whatever_the_order(trained: Path, budget: int) -> None:
     """Padding and neighbours change no score."""
     model = classifier(trained, budget)
-    alone = [model.classify([text])[0] for text in TEXTS]
-    assert_close(model.classify(TEXTS), alone)
-    assert_close(model.classify(TEXTS[::-1]), alone[::-1])
+    alone = [model.classify(asked(text))[0] for text in TEXTS]
+    assert_close(model.classify(asked(*TEXTS)), alone)
+    assert_close(model.classify(asked(*TEXTS)[::-1]), alone[::-1])
     assert model.classify([]) == []
 
 
@@ -96,7 +101,7 @@ def test_labels_come_from_id2label_whatever_their_order(trained: Path, tmp_path:
             weights[f"heads.sentiment.{part}"] = weights[f"heads.sentiment.{part}"][order].contiguous()
 
     permuted = edited(trained, tmp_path / "permuted", permute)
-    assert_close(classifier(permuted).classify(TEXTS), classifier(trained).classify(TEXTS))
+    assert_close(classifier(permuted).classify(asked(*TEXTS)), classifier(trained).classify(asked(*TEXTS)))
 
 
 def test_a_higher_temperature_gives_less_certain_scores_of_the_same_label(trained: Path, tmp_path: Path) -> None:
@@ -105,8 +110,8 @@ def test_a_higher_temperature_gives_less_certain_scores_of_the_same_label(traine
     def heat(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
         heads["heads"]["sentiment"]["temperature"] *= 3
 
-    hot = classifier(edited(trained, tmp_path / "hot", heat)).classify(TEXTS)
-    for mild, heated in zip(classifier(trained).classify(TEXTS), hot, strict=True):
+    hot = classifier(edited(trained, tmp_path / "hot", heat)).classify(asked(*TEXTS))
+    for mild, heated in zip(classifier(trained).classify(asked(*TEXTS)), hot, strict=True):
         assert heated.sentiment == mild.sentiment
         assert max(heated.probabilities) < max(mild.probabilities)
 
@@ -130,7 +135,7 @@ def test_a_model_that_gives_no_numbers_is_an_error_not_a_score(trained: Path, tm
         weights["heads.sentiment.bias"][:] = float("nan")
 
     with pytest.raises(ClassifierError) as caught:
-        classifier(edited(trained, tmp_path / "spoilt", spoil)).classify(["oil"])
+        classifier(edited(trained, tmp_path / "spoilt", spoil)).classify(asked("oil"))
     assert caught.value.reason == "not_finite"
 
 
@@ -194,4 +199,4 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there_stops_at_start_up(trained: Path) -> None:
     """Rather than running on another one unnoticed."""
     with pytest.raises(ConfigError, match=r"classifier\.device"):
-        TorchClassifier(ClassifierSettings(model=trained, device="cuda"))
+        TorchClassifier(ClassifierSettings(device="cuda"), trained)

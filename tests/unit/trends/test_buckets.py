@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.messages import POLARITY_SCALE, Bucket, Cell, Kind, ScoredDocument, Story
+from monitor.messages import POLARITY_SCALE, SENTIMENTS, Bucket, Cell, Kind, ScoredDocument, Story
 from monitor.settings import TrendSettings
 from monitor.trends.buckets import Contribution, bucket_at, contribution_of, subjects_of
-from tests.builders import DAY_MS, HOUR_MS, NOW_MS, reprint, scored
+from tests.builders import DAY_MS, HOUR_MS, NOW_MS, reprint, score, scored
 
 SETTINGS = TrendSettings(fine_retention_hours=50, coarse_retention_days=35)
 
@@ -25,7 +25,7 @@ def scored_documents(draw: st.DrawFn) -> ScoredDocument:
     age = draw(st.sampled_from([0, 1, HOUR_MS, 49 * HOUR_MS, 51 * HOUR_MS, 34 * DAY_MS, 36 * DAY_MS]))
     sentiment = draw(st.sampled_from(["negative", "neutral", "positive", None]))
     published_ms = NOW_MS - draw(st.integers(0, 3 * HOUR_MS))
-    return scored(
+    one = scored(
         name,
         sentiment,
         draw(st.sampled_from(["Earnings", "Macro"])),
@@ -36,6 +36,9 @@ def scored_documents(draw: st.DrawFn) -> ScoredDocument:
         published_ms=published_ms,
         available_ms=published_ms + age,
     )
+    asked = one.document.entities if one.score and draw(st.booleans()) else ()
+    own = tuple((key, score(draw(st.sampled_from(SENTIMENTS))).probabilities) for key in asked)
+    return replace(one, score=one.score and replace(one.score, by_entity=own))
 
 
 DOCUMENTS = st.lists(scored_documents(), max_size=15)
@@ -72,7 +75,7 @@ def test_adding_up_parts_gives_the_whole(documents: list[ScoredDocument], cut: i
 
 @given(DOCUMENTS)
 def test_sums_are_those_of_an_independent_count(documents: list[ScoredDocument]) -> None:
-    """Per resolution and subject: documents, stories, sentiments, polarity."""
+    """Per resolution and subject: documents, stories, sentiments, polarity; a company's by what is said of it."""
     added = contribution_of(documents, SETTINGS)
     for seconds, limit_ms in ((60, 50 * HOUR_MS), (3600, 35 * DAY_MS)):
         counted: Counter[tuple[str, str, str, str]] = Counter()
@@ -87,12 +90,16 @@ def test_sums_are_those_of_an_independent_count(documents: list[ScoredDocument])
                 subjects |= {("topic", told.topic)} | {("entity", name) for name in about.entities}
             for dimension, key in subjects:
                 counted[dimension, key, about.kind, "documents"] += 1
-                if told is not None:
-                    counted[dimension, key, about.kind, f"{told.sentiment}_documents"] += 1
-                if told is not None and one.story.first:
+                if told is None:
+                    continue
+                own = [each for name, each in told.by_entity if (dimension, key) == ("entity", name)]
+                negative, neutral, positive = own[0] if own else told.probabilities
+                sentiment = "negative" if negative > 0.5 else "neutral" if neutral > 0.5 else "positive"
+                counted[dimension, key, about.kind, f"{sentiment}_documents"] += 1
+                if one.story.first:
                     counted[dimension, key, about.kind, "stories"] += 1
-                    counted[dimension, key, about.kind, f"{told.sentiment}_stories"] += 1
-                    polarity = (told.probabilities[2] - told.probabilities[0]) * POLARITY_SCALE
+                    counted[dimension, key, about.kind, f"{sentiment}_stories"] += 1
+                    polarity = (positive - negative) * POLARITY_SCALE
                     counted[dimension, key, about.kind, "polarity_sum"] += round(polarity)
         summed: Counter[tuple[str, str, str, str]] = Counter()
         for bucket, cells in added.counts.items():
@@ -147,6 +154,17 @@ def test_a_late_document_lands_where_it_belongs() -> None:
     """By event time, not by when it came."""
     added = contribution_of([scored(published_ms=NOW_MS - 5 * HOUR_MS, available_ms=NOW_MS)], SETTINGS)
     assert set(added.counts) == {Bucket(60, NOW_MS - 5 * HOUR_MS), Bucket(3600, NOW_MS - 5 * HOUR_MS)}
+
+
+def test_a_story_is_evidence_for_those_towards_whom_it_is_negative() -> None:
+    """With that probability; its reprint is counted once if it is negative towards anyone."""
+    mixed = scored("a", "positive", entities=("AAPL", "ORCL"))
+    own = (("AAPL", score("negative", probability=0.7).probabilities), ("ORCL", score("positive").probabilities))
+    mixed = replace(mixed, score=mixed.score and replace(mixed.score, by_entity=own))
+    again = replace(mixed, document=replace(mixed.document, id="b"), story=Story("a", False))
+    added = contribution_of([mixed, again], SETTINGS)
+    assert [(subject, one.negative_probability) for subject, one in added.evidence] == [(("entity", "AAPL"), 0.7)]
+    assert added.copies == [(NOW_MS, "a")]
 
 
 def test_evidence_is_kept_for_each_subject_of_a_negative_story_once() -> None:
