@@ -50,7 +50,7 @@ class Worker:
 
     Args:
         settings: all settings.
-        classifier: the model.
+        classifier: the models.
         clock: the time.
     """
 
@@ -237,13 +237,11 @@ class Exporter:
 def run_worker(settings: Settings) -> int:
     """`monitor worker`: returns the exit code."""
     # torch takes seconds to import; nothing but a worker needs it.
-    from monitor.adapters.torch_classifier import TorchClassifier  # noqa: PLC0415
+    from monitor.adapters.routed_classifier import load_classifier  # noqa: PLC0415
 
     load_entities(settings.ingest.entities_file)  # what is wrong with a setting is said before the model is loaded
     redis_connection.connect(settings.redis)
-    classifier = TorchClassifier(settings.classifier)
-    log.info("model %s loaded", classifier.version)
-    worker = Worker(settings, classifier, SystemClock())
+    worker = Worker(settings, load_classifier(settings.classifier), SystemClock())
     return _serve(worker, settings.worker.host, settings.worker.port, "worker.port")
 
 

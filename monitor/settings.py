@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from monitor.errors import ConfigError
+from monitor.setting_tables import Aliases, ByLanguage
 
 ENVIRONMENT_PREFIX = "MONITOR_"
 CONFIG_VARIABLE = "MONITOR_CONFIG"
@@ -93,12 +94,38 @@ class IngestSettings(_Section):
 class ClassifierSettings(_Section):
     """Stage 2: documents to scores."""
 
-    model: Path | None = Field(None, description="Model folder; empty for the shipped English model.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    model: ByLanguage = Field(
+        {}, description="Model folders by language, `off` for none; a language left out has the model shipped for it."
+    )
+    sentiment_checkpoint: ByLanguage = Field(
+        {}, description="Sequence classifiers (folder, or hub name[@revision]) by language, in place of its model."
+    )
+    topic_checkpoint: ByLanguage = Field({}, description="The same for topics; both are needed for a language.")
+    label_aliases: Aliases = Field(
+        {}, description="Labels of those checkpoints = ours; checkpoint:label or sentiment:label says of which alone."
+    )
+    sentiment_temperature: float = Field(
+        1.0, gt=0, le=100, description="Divides the logits of sentiment_checkpoint; higher is less certain."
+    )
+    topic_temperature: float = Field(1.0, gt=0, le=100, description="The same for topic_checkpoint.")
+    checkpoint_max_tokens: int = Field(
+        128, ge=8, le=4096, description="Tokens of a text that those checkpoints read; more is slower."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
     max_batch_tokens: int = Field(
         4096, ge=128, le=1_048_576, description="Padded tokens a batch; more fills a GPU, and takes memory."
     )
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of the model; 0 leaves it to torch.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the models; 0 leaves it to torch.")
+
+    @model_validator(mode="after")
+    def _one_model_a_language(self) -> ClassifierSettings:
+        pairs = {*self.sentiment_checkpoint, *self.topic_checkpoint}
+        for language in sorted(pairs):
+            if language not in self.sentiment_checkpoint or language not in self.topic_checkpoint:
+                raise ValueError(f"sentiment_checkpoint and topic_checkpoint are both needed for {language}")
+        if both := sorted(pairs & self.model.keys()):
+            raise ValueError(f"a model and checkpoints are both given for {', '.join(both)}")
+        return self
 
 
 class TrendSettings(_Section):
@@ -329,6 +356,9 @@ def _toml_value(value: Any) -> str:
         value = _masked(value.get_secret_value())
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = [f"{_toml_value(key)} = {_toml_value(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     # TOML's strings are JSON's, but for surrogate pairs and DEL.
     return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -1,0 +1,107 @@
+"""The classifier of a worker: each document goes to the model of its language; which those are, the settings say.
+
+Guarantees: a language without a model is not among `languages`, and what is in it is never scored by another one's; a
+score carries the version of the model that gave it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from monitor.adapters.checkpoint_pair import Checkpoint, CheckpointPair
+from monitor.adapters.torch_classifier import TorchClassifier, shipped_models
+from monitor.classify.labels import SENTIMENT, TOPIC
+from monitor.errors import ClassifierError, ConfigError
+from monitor.messages import ModelInput, Score
+from monitor.ports import Classifier
+from monitor.setting_tables import OFF
+from monitor.settings import ClassifierSettings
+
+log = logging.getLogger(__name__)
+
+
+class RoutedClassifier:
+    """Implements Classifier.
+
+    Args:
+        models: by language, at least one.
+    """
+
+    def __init__(self, models: Mapping[str, Classifier]) -> None:
+        self._models = dict(models)
+        self._languages = frozenset(self._models)
+
+    @property
+    def version(self) -> str:
+        """See Classifier."""
+        return ", ".join(sorted({model.version for model in self._models.values()}))
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """See Classifier."""
+        return self._languages
+
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
+        """See Classifier."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for i, one in enumerate(inputs):
+            places[one.language].append(i)
+        scores: dict[int, Score] = {}
+        for language, indices in places.items():
+            model = self._models.get(language)
+            if model is None:
+                raise ClassifierError(f"no model reads {language!r}", reason="model_failed")
+            scores.update(zip(indices, model.classify([inputs[i] for i in indices]), strict=True))
+        return [scores[i] for i in range(len(inputs))]
+
+
+def load_classifier(settings: ClassifierSettings, shipped: Mapping[str, Path] | None = None) -> RoutedClassifier:
+    """Loads the model of each language, each once.
+
+    Args:
+        settings: which models, where they run.
+        shipped: model folders by language for languages that the settings don't name; None for those of this package.
+
+    Raises:
+        ConfigError: a model can't be loaded, reads another language than it is given for, or there is none at all.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    folders = {language: str(path) for language, path in (shipped_models() if shipped is None else shipped).items()}
+    chosen = {language: folder for language, folder in (folders | settings.model).items() if folder != OFF}
+    models: dict[str, Classifier] = {}
+    loaded: dict[tuple[str, str], Checkpoint] = {}
+    for language in sorted({*chosen, *settings.sentiment_checkpoint}):
+        if language in settings.sentiment_checkpoint:
+            models[language] = _pair(language, settings, loaded)
+        else:
+            models[language] = _two_heads(language, Path(chosen[language]), settings)
+        log.info("%s is read by %s", language, models[language].version)
+    if not models:
+        raise ConfigError("classifier.model: no language has a model: nothing could be scored", reason="model_missing")
+    log.info("documents in other languages than %s are counted, not scored", ", ".join(models))
+    return RoutedClassifier(models)
+
+
+def _two_heads(language: str, folder: Path, settings: ClassifierSettings) -> TorchClassifier:
+    model = TorchClassifier(settings, folder)
+    if model.languages != {language}:
+        raise ConfigError(
+            f"classifier.model: {folder} is given for {language}, and reads {', '.join(model.languages)}",
+            reason="model_misfit",
+        )
+    return model
+
+
+def _pair(language: str, settings: ClassifierSettings, loaded: dict[tuple[str, str], Checkpoint]) -> CheckpointPair:
+    wanted = ((settings.sentiment_checkpoint[language], SENTIMENT), (settings.topic_checkpoint[language], TOPIC))
+    for name, task in wanted:
+        if (name, task) not in loaded:
+            loaded[name, task] = Checkpoint(name, task, settings)
+    sentiment, topic = (loaded[key] for key in wanted)
+    return CheckpointPair(language, sentiment, topic)
