@@ -40,7 +40,10 @@ class EntityIndex:
         return bounded({*given, *self.mentions(text)})
 
     def mentions(self, text: str) -> dict[str, str]:
-        """Returns the tickers in `text`, each with the name that `text` calls it by first; a cashtag only without one."""
+        """Returns the tickers in `text`, each with a name that it has there.
+
+        That is the first with Chinese characters, else the first in Latin letters; the ticker where there is a cashtag alone.
+        """
         found: dict[str, str] = {}
         for name in self._names_in(text):
             ticker = self._tickers[name]
@@ -51,9 +54,11 @@ class EntityIndex:
         return found
 
     def _names_in(self, text: str) -> Iterator[str]:
-        if self._unspaced is not None and CJK.search(text):
+        if self._unspaced is not None:
             yield from self._unspaced.findall(text)
-        words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(CJK.sub(" ", text))]
+            text = self._unspaced.sub(" ", text)  # "UPS电源" is a power supply as a whole
+        text = CJK.sub(" ", text)
+        words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text)]
         i = 0
         while i < len(words):
             for length in range(min(self._longest, len(words) - i), 0, -1):

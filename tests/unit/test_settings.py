@@ -124,13 +124,58 @@ def test_lists_come_as_comma_separated_text() -> None:
     assert settings.spikes.dimensions == ("topic", "all")
 
 
-@pytest.mark.parametrize("key", ["classifier.model", "ingest.entities_file", "kafka.sasl_username"])
+@pytest.mark.parametrize(
+    "key",
+    ["classifier.model", "classifier.topic_checkpoint", "classifier.label_aliases", "ingest.entities_file",
+     "kafka.sasl_username"],
+)  # fmt: skip
 def test_an_empty_value_unsets_what_may_be_unset(key: str) -> None:
     """A container passes an unset variable on as an empty one."""
     section, name = key.split(".")
-    assert getattr(getattr(load_settings(None, [f"{key}="], {}), section), name) is None
+    unset = getattr(getattr(Settings(), section), name)
+    assert not unset
+    assert getattr(getattr(load_settings(None, [f"{key}="], {}), section), name) == unset
     variable = f"MONITOR_{section}__{name}".upper()
-    assert getattr(getattr(load_settings(environment={variable: ""}), section), name) is None
+    assert getattr(getattr(load_settings(environment={variable: ""}), section), name) == unset
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ("/models/own", {"en": "/models/own"}),
+        ("/runs/a=b,c=d/model", {"en": "/runs/a=b,c=d/model"}),
+        ("zh=off", {"zh": "off"}),
+        ("en=/models/own, zh=off,", {"en": "/models/own", "zh": "off"}),
+        ('{ "zh" = "off", en = "/models/a=b" }', {"zh": "off", "en": "/models/a=b"}),
+    ],
+)
+def test_models_are_given_by_language(text: str, models: dict[str, str], tmp_path: Path) -> None:
+    """As text or as printed, in the environment and in flags; without a language, English; in a file as a table."""
+    assert load_settings(None, [f"classifier.model={text}"], {}).classifier.model == models
+    assert load_settings(environment={"MONITOR_CLASSIFIER__MODEL": text}).classifier.model == models
+    table = "".join(f'{language} = "{folder}"\n' for language, folder in models.items())
+    path = written(tmp_path, f"[classifier.model]\n{table}")
+    assert load_settings(path, environment={}).classifier.model == models
+
+
+def test_labels_get_their_meaning_from_pairs() -> None:
+    """A label may name its checkpoint or its task."""
+    text = "bullish=positive, a/b:LABEL_0=negative,topic:LABEL_3=Energy / Oil"
+    aliases = {"bullish": "positive", "a/b:LABEL_0": "negative", "topic:LABEL_3": "Energy / Oil"}
+    assert load_settings(None, [f"classifier.label_aliases={text}"], {}).classifier.label_aliases == aliases
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("classifier.model=zh=", "nothing is given for the language zh"),
+        ("classifier.label_aliases=bullish", "expected label=meaning, not 'bullish'=''"),
+        ("classifier.sentiment_checkpoint=a/b", "both needed for en"),
+    ],
+)
+def test_a_table_that_says_nothing_is_refused(flag: str, expected: str) -> None:
+    """With what is missing."""
+    assert expected in refused(flags=(flag,))
 
 
 def test_other_variables_are_left_alone() -> None:
@@ -188,20 +233,28 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=3, max_size=2
 @given(
     bootstrap=names,
     topic=names,
-    model=st.none() | names.filter(lambda name: "\0" not in name),
+    model=st.dictionaries(st.sampled_from(["en", "zh", "fr"]), names.filter(str.strip)),
+    aliases=st.dictionaries(names.filter(str.strip), names.filter(str.strip)),
     windows=st.lists(st.floats(0.1, 50, allow_nan=False), min_size=1, max_size=4, unique=True),
     on_score=st.floats(2, 1e300),
     create=st.booleans(),
     retention=st.floats(50, 1e17),
 )
 def test_printed_settings_are_read_again_as_they_were(
-    bootstrap: str, topic: str, model: str | None, windows: list[float], on_score: float, create: bool, retention: float
+    bootstrap: str,
+    topic: str,
+    model: dict[str, str],
+    aliases: dict[str, str],
+    windows: list[float],
+    on_score: float,
+    create: bool,
+    retention: float,
 ) -> None:
     """Any text and number, so that `config show` can be kept as a file; what was set to nothing stays so."""
     given_settings = Settings.model_validate(
         {
             "kafka": {"bootstrap_servers": bootstrap, "raw_topic": topic, "create_topics": create},
-            "classifier": {"model": model},
+            "classifier": {"model": model, "label_aliases": aliases},
             "trends": {"windows_hours": windows, "fine_retention_hours": retention},
             "spikes": {"on_score": on_score, "dimensions": ["entity"]},
         }

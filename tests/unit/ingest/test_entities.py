@@ -49,6 +49,8 @@ CHINESE = EntityIndex(
         ("京东方", "BOE"),
         ("高通", "QCOM"),
         ("高通胀", "-"),
+        ("UPS", "UPS"),
+        ("UPS电源", "-"),
         ("TCL科技", "TCL"),
     ]
 )
@@ -65,6 +67,8 @@ CHINESE = EntityIndex(
         ("高通胀之下高通下调指引", ("QCOM",)),
         ("Apple大涨，$TSLA大跌", ("AAPL", "TSLA")),
         ("TCL科技扩产", ("TCL",)),
+        ("UPS电源订单增长", ()),
+        ("UPS下调指引", ("UPS",)),
         ("Pineapple大涨", ()),
     ],
 )
