@@ -33,7 +33,7 @@ class ExportOptions:
         out: the file of tasks, which must not be there yet.
         set: folder of the label set, with the ledger; made where it is missing.
         limit: at most so many tasks.
-        strategies: of `pipelines.labels.STRATEGIES`; the first ones come first where the limit doesn't divide.
+        strategies: of `pipelines.labels.STRATEGIES`.
         predictions: whether an annotator sees what the model says.
         evaluation: files that no task may repeat, besides those fixed in the set.
     """

@@ -84,13 +84,15 @@ def behind_alerts(candidates: Iterable[Candidate], alerts: Sequence[Alert]) -> l
 def choose(rankings: Mapping[str, Sequence[Pick]], closed: Iterable[int], limit: int) -> list[Pick]:
     """Takes the best of each ranking in turn, so that each has an equal share; who has no more leaves it to the others.
 
+    The shortest ranking goes first: a group that it needs is one of many to the longest.
+
     Args:
         rankings: by strategy, best first.
         closed: groups that nothing may be chosen from.
         limit: takes at most so many.
     """
     taken = set(closed)
-    waiting = {name: iter(picks) for name, picks in rankings.items()}
+    waiting = {name: iter(rankings[name]) for name in sorted(rankings, key=lambda name: (len(rankings[name]), name))}
     chosen: list[Pick] = []
     while waiting:
         for name in list(waiting):
