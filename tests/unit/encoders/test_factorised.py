@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import torch
 
@@ -33,7 +34,8 @@ def factorised(projection: torch.Tensor, seed: int = 0) -> FactorisedEmbeddings:
 def random_projection(width: int, narrow: int) -> torch.Tensor:
     """As a layer's weights are drawn."""
     generator = torch.Generator().manual_seed(5)
-    return torch.randn(width, narrow, generator=generator, dtype=torch.float64) / narrow**0.5
+    drawn = torch.randn(width, narrow, generator=generator, dtype=torch.float64)
+    return drawn / math.sqrt(narrow)
 
 
 def embed(wide: WideEmbeddings, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
