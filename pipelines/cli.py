@@ -11,6 +11,7 @@ from rich.console import Console
 
 from monitor.cli import run_command, settings_arguments
 from monitor.settings import Settings
+from pipelines.encoders import add_encoder_arguments
 from pipelines.labels import add_label_commands
 from pipelines.replay import add_arguments, options_from
 from pipelines.training import add_export_arguments, add_training_arguments, run_options
@@ -36,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", parents=[shared], help="fine-tune a model by a recipe")
     add_training_arguments(train)
     train.set_defaults(run=_train)
+    encoder = commands.add_parser("encoder", parents=[shared], help="get a pretrained encoder without a model hub")
+    add_encoder_arguments(encoder)
     export = commands.add_parser("export", parents=[shared], help="write one head as a plain Hugging Face checkpoint")
     add_export_arguments(export)
     export.set_defaults(run=_export)
