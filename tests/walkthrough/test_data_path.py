@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.adapters.memory_novelty import MemoryStoryMemory
 from monitor.adapters.memory_trends import MemoryTrends
+from monitor.adapters.routed_classifier import RoutedClassifier
 from monitor.classify.isolate import classify_isolating
 from monitor.ingest.decode import decode
 from monitor.ingest.entities import load_entities
@@ -47,6 +48,18 @@ def test_a_score_says_how_sure_the_model_is() -> None:
     assert isinstance(first, Score)
     assert (first.topic, first.sentiment, round(first.polarity, 2)) == ("Earnings", "negative", -0.85)
     assert not isinstance(results[1], Score)
+
+
+def test_each_company_has_its_own_sentiment_and_each_language_its_own_model() -> None:
+    """Where a model tells companies apart; a document in another language goes to that one's model, or to none."""
+    value = '{"title": "Oracle rises, 苹果 falls", "published": "2026-03-04T11:55:00Z", "language": "en"}'.encode()
+    found = decode(RawRecord(0, 17, None, value, NOW_MS), IngestSettings(), load_entities(None))
+    assert found.mentions == (("AAPL", "苹果"), ("ORCL", "Oracle"))
+    routed = RoutedClassifier({"en": WordClassifier()})
+    (told,) = classify_isolating(routed, [found])
+    assert isinstance(told, Score)
+    assert {key: told.towards(("entity", key))[0] for key in found.entities} == {"AAPL": "negative", "ORCL": "positive"}
+    assert routed.languages == {"en"}  # what is in Chinese is counted, not scored
 
 
 def test_a_document_counts_where_its_publication_time_belongs() -> None:
