@@ -40,18 +40,21 @@ EXAMPLE_KINDS = tuple(_EXAMPLES)
 TAGGED_KINDS = tuple(_TAGGED)
 
 
-def load_examples(path: Path, kind: str, topics: Collection[str] | None = None) -> list[Example]:
+def load_examples(
+    path: Path, kind: str, topics: Collection[str] | None = None, *, keep_empty: bool = False
+) -> list[Example]:
     """Reads one file of labelled texts. Texts of which cleaning leaves nothing (a bare link) are left out.
 
     Args:
         path: the file.
         kind: one of `EXAMPLE_KINDS`; the readers say what each is.
         topics: the topics that are allowed; None allows any.
+        keep_empty: keeps those texts, for who counts them.
 
     Raises:
         ConfigError: the file can't be read; names file, row and reason.
     """
-    examples = [example for example in _reader(path, kind, _EXAMPLES)(path) if example.text]
+    examples = [example for example in _reader(path, kind, _EXAMPLES)(path) if example.text or keep_empty]
     if not examples:
         raise ConfigError(f"{path}: holds no labelled text")
     for example in examples:
