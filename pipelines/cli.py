@@ -12,6 +12,7 @@ from rich.console import Console
 from monitor.cli import run_command, settings_arguments
 from monitor.settings import Settings
 from pipelines.encoders import add_encoder_arguments
+from pipelines.evaluation import add_evaluation_arguments, evaluation_options
 from pipelines.labels import add_label_commands
 from pipelines.replay import add_arguments, options_from
 from pipelines.training import add_export_arguments, add_training_arguments, run_options
@@ -37,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", parents=[shared], help="fine-tune a model by a recipe")
     add_training_arguments(train)
     train.set_defaults(run=_train)
+    evaluate = commands.add_parser("evaluate", parents=[shared], help="measure a model on labelled text")
+    add_evaluation_arguments(evaluate)
+    evaluate.set_defaults(run=_evaluate)
     encoder = commands.add_parser("encoder", parents=[shared], help="get a pretrained encoder without a model hub")
     add_encoder_arguments(encoder)
     export = commands.add_parser("export", parents=[shared], help="write one head as a plain Hugging Face checkpoint")
@@ -70,6 +74,14 @@ def _train(args: argparse.Namespace, settings: Settings) -> int:
             if isinstance(row, dict):
                 kept = {key: value for key, value in row.items() if key not in ("by_class", "by_type", "by_tag")}
                 print(file, task, json.dumps(kept))
+    return 0
+
+
+def _evaluate(args: argparse.Namespace, settings: Settings) -> int:
+    options = evaluation_options(args)
+    from pipelines.evaluation.run import evaluate  # noqa: PLC0415
+
+    evaluate(options, Console())
     return 0
 
 

@@ -41,30 +41,72 @@ def figures_of(logits: np.ndarray, labels: np.ndarray, names: list[str], tempera
         temperature: the head's temperature.
     """
     probabilities = softmax(logits, temperature)
-    predicted = probabilities.argmax(axis=1)
+    by_label = label_figures(probabilities.argmax(axis=1), labels, names)
+    onehot = np.eye(len(names))[labels]
+    calibration = {
+        "ece": round(expected_calibration_error(probabilities, labels), 4),
+        "brier": round(float(((probabilities - onehot) ** 2).sum(axis=1).mean()), 4),
+    }
+    by_class = by_label.pop("by_class")
+    return {**by_label, **calibration, "by_class": by_class}
+
+
+def label_figures(predicted: np.ndarray, labels: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """The figures that need no probabilities; macro-F1 is the mean over the classes that occur in `labels`.
+
+    Args:
+        predicted: (n,) class indices.
+        labels: (n,) class indices.
+        names: class names by index.
+    """
     by_class = {name: _class_figures(predicted, labels, i) for i, name in enumerate(names)}
     present = [by_class[name]["f1"] for i, name in enumerate(names) if (labels == i).any()]
-    onehot = np.eye(len(names))[labels]
     return {
         "n": len(labels),
         "accuracy": round(float((predicted == labels).mean()), 4),
         "macro_f1": round(float(np.mean(present)), 4),
-        "ece": round(expected_calibration_error(probabilities, labels), 4),
-        "brier": round(float(((probabilities - onehot) ** 2).sum(axis=1).mean()), 4),
         "by_class": by_class,
     }
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[dict[str, float]]:
+    """The bins of `expected_calibration_error` that hold rows: bounds, n, mean confidence, accuracy."""
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    which = _bin_of(confidence, bins)
+    return [
+        {
+            "from": round(b / bins, 4),
+            "to": round((b + 1) / bins, 4),
+            "n": int((which == b).sum()),
+            "confidence": round(float(confidence[which == b].mean()), 4),
+            "accuracy": round(float(correct[which == b].mean()), 4),
+        }
+        for b in range(bins)
+        if (which == b).any()
+    ]
+
+
+def confusion_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) counts: a row per true class, a column per predicted one."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over equal-width bins, weighted by their size (Naeini et al., 2015)."""
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    which = _bin_of(confidence, bins)
     gaps = [
         abs(confidence[which == b].mean() - correct[which == b].mean()) * (which == b).mean()
         for b in range(bins)
         if (which == b).any()
     ]
     return float(sum(gaps))
+
+
+def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    return np.asarray(np.minimum((confidence * bins).astype(int), bins - 1))
 
 
 def _class_figures(predicted: np.ndarray, labels: np.ndarray, index: int) -> dict[str, float]:
