@@ -27,10 +27,14 @@ def baseline_text(example: Example) -> str:
     return example.text.replace(example.entity, _ENTITY) if example.entity in example.text else example.text
 
 
+def mostly_chinese(texts: Sequence[str]) -> bool:
+    """Whether a third of the characters are Chinese in more than half of the texts."""
+    return sum(len(CJK.findall(text)) > len(text) / 3 for text in texts) > len(texts) / 2
+
+
 def features_of(texts: Sequence[str]) -> str:
     """`word 1-2-grams`, or `character 1-3-grams` where most texts are Chinese, which has no spaces between words."""
-    chinese = sum(len(CJK.findall(text)) > len(text) / 3 for text in texts)
-    return "character 1-3-grams" if chinese > len(texts) / 2 else "word 1-2-grams"
+    return "character 1-3-grams" if mostly_chinese(texts) else "word 1-2-grams"
 
 
 def fit_predict(train: Sequence[str], labels: Sequence[str], texts: Sequence[str]) -> list[str]:
@@ -65,8 +69,8 @@ def cross_predict(texts: Sequence[str], labels: Sequence[str], folds: Sequence[n
 
 
 def _machine(train: Sequence[str]) -> Any:
-    if features_of(train) == "word 1-2-grams":
-        features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD)
-    else:
+    if mostly_chinese(train):
         features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+    else:
+        features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD)
     return make_pipeline(features, LinearSVC(class_weight="balanced", random_state=SEED))

@@ -57,7 +57,7 @@ def read_labelled(
             examples, empty = table
             if not examples:
                 raise ConfigError(f"{path}: holds no labelled text")
-            return Labelled(path, kind or "text and label", tuple(examples), tuple(empty))
+            return Labelled(path, kind or "table of texts and labels", tuple(examples), tuple(empty))
     if kind is None:
         kind = _guessed(path, classes)
         kind = "sentfin_entities" if (kind, task) == ("sentfin", "entity") else kind

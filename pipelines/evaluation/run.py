@@ -15,6 +15,7 @@ from rich.console import Console
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example
 from pipelines.datasets.load import sha256_of
+from pipelines.evaluation.baseline import mostly_chinese
 from pipelines.evaluation.figures import figures_of, softmax
 from pipelines.evaluation.head_report import (
     HeadRows,
@@ -89,6 +90,7 @@ def _texts(model: TextModel, options: EvaluateOptions, path: Path, console: Cons
         "rows": len(labelled.examples) + len(labelled.empty),
         "empty_texts": len(labelled.empty),
         "empty_places": list(labelled.empty),
+        **_language_note(model.checkpoint.language, texts),
     }
     return {"data": data, **(told[tasks[0]] if len(tasks) == 1 else {"tasks": told})}
 
@@ -135,6 +137,13 @@ def _copied(model: TextModel, labelled: Labelled, logits: dict[str, np.ndarray],
     rows, _ = _rows_of(model, labelled, "entity", logits)
     figures = figures_of(rows.logits, rows.labels, rows.names, rows.temperature)
     return {"what": "the whole text's sentiment for each of its companies", "is_the_model": not model.pairs, **figures}
+
+
+def _language_note(language: str | None, texts: list[str]) -> dict[str, str]:
+    chinese = mostly_chinese(texts)
+    if language not in ("en", "zh") or chinese == (language == "zh"):
+        return {}
+    return {"note": f"the model's language is {language}, and most texts are {'' if chinese else 'not '}Chinese"}
 
 
 def _training_rows(path: Path, options: EvaluateOptions, classes: dict[str, tuple[str, ...]]) -> tuple[Example, ...]:

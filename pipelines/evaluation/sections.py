@@ -26,6 +26,8 @@ def headline(report: dict[str, Any]) -> list[str]:
         if data["empty_texts"]:
             places = ", ".join(data["empty_places"][:3]) + (", …" if data["empty_texts"] > 3 else "")
             lines.append(f"{data['empty_texts']} texts are empty once cleaned, and not measured: {places}")
+        if "note" in data:
+            lines.append(data["note"])
     return lines
 
 

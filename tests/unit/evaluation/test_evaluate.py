@@ -232,3 +232,13 @@ def test_topics_are_found_by_the_labels(two_head_folder: Path, tmp_path: Path) -
     """A column `label` belongs to the head that knows what stands in it."""
     data = write_rows(tmp_path / "d.csv", ("text", "label"), *((f"oil {i}", topic) for i, topic in enumerate(TOPICS)))
     assert evaluated(two_head_folder, data, tmp_path)["task"] == "topic"
+
+
+@pytest.mark.parametrize(("text", "told"), [("股价暴跌", True), ("oil falls", False)])
+def test_a_text_in_another_language_than_the_models_is_told(
+    two_head_folder: Path, tmp_path: Path, text: str, told: bool
+) -> None:
+    """The figures would be read as the model's on its own."""
+    data = write_rows(tmp_path / "d.csv", ("text", "label"), (text, "negative"))
+    report = evaluated(two_head_folder, data, tmp_path)
+    assert (report["data"].get("note") == "the model's language is en, and most texts are Chinese") is told
