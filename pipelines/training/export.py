@@ -24,7 +24,7 @@ def export_head(folder: Path, task: str, out: Path) -> None:
     """Writes config.json, model.safetensors (float32) and tokenizer; `AutoModelForSequenceClassification` loads them.
 
     Logits agree with the head's to 1e-5 in float32 on the same machine. They are not divided by the temperature, which
-    stands in config.json as `temperature`.
+    stands in config.json as `calibration_temperature`.
 
     Args:
         folder: a model folder.
@@ -42,7 +42,7 @@ def export_head(folder: Path, task: str, out: Path) -> None:
     config.num_labels = len(head["id2label"])
     config.id2label = {int(i): name for i, name in head["id2label"].items()}
     config.label2id = {name: int(i) for i, name in head["id2label"].items()}
-    config.temperature = head["temperature"]
+    config.calibration_temperature = head["temperature"]
     plain = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     plain.base_model.load_state_dict(model.encoder.state_dict())
     plain.classifier.load_state_dict(model.heads[task].state_dict())

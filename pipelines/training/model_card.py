@@ -74,7 +74,7 @@ def write_tagger_card(told: dict[str, Any], notes: str, folder: Path) -> None:
     """Writes README.md beside a tagger; arguments as for `write_card`."""
     lines = ["| file | sentences | entity P | entity R | entity F1 | token micro with O |", "|---|---|---|---|---|---|"]
     for file, row in told["held_out"].items():
-        entity = row["entities"]["micro"]
+        entity = row["entity"]
         lines.append(
             f"| {file} | {row['sentences']} | {entity['precision']:.4f} | {entity['recall']:.4f} | {entity['f1']:.4f} "
             f"| {row['micro_with_o']['f1']:.4f} |"

@@ -9,6 +9,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from monitor.errors import ConfigError
+from pipelines.datasets.examples import Example
+from pipelines.datasets.hashed_labels import load_hashed_labels
+from pipelines.datasets.labels import cleaned
+from pipelines.datasets.load import load_examples
 
 OWN = "own/"  # files of our own writing, beside the loaders; every other name is under the data folder
 _OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
@@ -25,11 +29,20 @@ class DataFile(_Table):
     kind: str = Field(description="Format, see pipelines.datasets.load.")
     licence: str = Field("", description="Licence of the data, for the model card.")
     repeat: int = Field(1, ge=1, le=20, description="How often an epoch sees each row.")
-    share: float = Field(1.0, gt=0, le=1, description="Held out: this share of the file, by near-duplicate cluster.")
+    texts: str = Field("", description="Kind hashed_labels: the file that holds the texts, under the data folder.")
+    clean: bool = Field(False, description="Drop repeated texts, and every text that comes with different labels.")
+    share: float = Field(1.0, gt=0, le=1, description="Only this share of the file, by near-duplicate cluster.")
 
     def path(self, data: Path) -> Path:
         """Where it is, given the data folder."""
         return _OWN_FOLDER / self.file.removeprefix(OWN) if self.file.startswith(OWN) else data / self.file
+
+    def examples(self, data: Path) -> list[Example]:
+        """Its rows, given the data folder."""
+        if self.kind == "hashed_labels":
+            return load_hashed_labels(self.path(data), data / self.texts)
+        rows = load_examples(self.path(data), self.kind)
+        return cleaned(rows) if self.clean else rows
 
 
 class LoopOptions(_Table):

@@ -20,14 +20,13 @@ from pipelines.datasets.load import sha256_of
 from pipelines.datasets.splits import check_no_leak, without_leaks
 from pipelines.progress_bar import progress_bar
 from pipelines.training.checkpoints import Checkpoints
-from pipelines.training.loop import Watch, train
+from pipelines.training.loop import train
 from pipelines.training.recipe import Recipe, load_recipe
 from pipelines.training.rows import Rows
-from pipelines.training.tracking import Curves
+from pipelines.training.tracking import Curves, watch_of
 from pipelines.training.weights import add_adapters, merge_adapters
 
-_SMOOTH_STEPS = 50
-_TELL_STEPS = 100
+_CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ def run_recipe(recipe_path: Path, options: RunOptions) -> dict[str, Any]:
     run = run_tagging if recipe.tasks == ("ner",) else run_texts
     told = run(recipe, options)
     shutil.copyfile(recipe_path, options.out / "recipe.toml")
+    Checkpoints(options.out / _CHECKPOINT, "").clear()  # not before all is written: a kill until then repeats little
     return told
 
 
@@ -98,35 +98,15 @@ def tune(
     if recipe.loop.lora_rank:
         add_adapters(model, prefix, recipe.loop.lora_rank)
     model.to(device_of(options.device))
-    checkpoints = Checkpoints(options.out / "checkpoint", _identity(recipe, rows))
+    checkpoints = Checkpoints(options.out / _CHECKPOINT, _identity(recipe, rows))
     if options.anew:
         checkpoints.clear()
     curves = Curves(options.out / "curves", options.wandb, recipe.model_dump(mode="json"))
     with progress_bar() as progress:
-        bar = progress.add_task("training", total=None)
-        recent: list[float] = []
-        steps_done = [0]
-
-        def on_step(step: int, steps: int, loss: float, rate: float) -> None:
-            recent.append(loss)
-            del recent[:-_SMOOTH_STEPS]
-            steps_done[0] = step
-            told = f"loss {np.mean(recent):.3f}, rate {rate:.1e}"
-            progress.update(bar, completed=step, total=steps, description=told)
-            if step % _TELL_STEPS == 0 and not progress.console.is_terminal:  # a log shows no bar
-                left = (progress.tasks[0].time_remaining or 0) / 60
-                progress.console.print(f"step {step} of {steps}: {told}, {left:.0f} min left")
-            curves.scalars(step, {"loss": loss, "learning_rate": rate})
-
-        def on_epoch(epoch: int, score: float) -> None:
-            progress.console.print(f"epoch {epoch}: macro-F1 {score:.4f} on the rows kept for calibration")
-            curves.scalars(steps_done[0], {"macro_f1": score})
-
-        end = train(model, rows, pad_id, recipe.loop, judge, checkpoints, Watch(on_step, on_epoch))
+        end = train(model, rows, pad_id, recipe.loop, judge, checkpoints, watch_of(progress, curves))
     curves.close()
     if recipe.loop.lora_rank:
         merge_adapters(model)
-    checkpoints.clear()
     return end.scores
 
 

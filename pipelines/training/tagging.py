@@ -10,19 +10,18 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example, TaggedSentence
 from pipelines.datasets.load import load_tagged
 from pipelines.datasets.splits import split_by_cluster
-from pipelines.evaluation.token_figures import token_figures
+from pipelines.evaluation.token_figures import predict_tags, token_figures
 from pipelines.training.encoder import load_encoder
 from pipelines.training.export import save_plain_tokenizer
 from pipelines.training.loop import predict
 from pipelines.training.model_card import write_tagger_card
 from pipelines.training.recipe import Recipe
-from pipelines.training.rows import tagged_rows
+from pipelines.training.rows import Rows, tagged_rows
 from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
 
 TOLD = "ner.json"
@@ -48,35 +47,15 @@ def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     read = [s for part in recipe.train for s in load_tagged(part.path(options.data), part.kind)]
     taken = [_as_text(sentence) for part in held_out.values() for sentence in part]
     rows = [read[i] for i in not_held_out([_as_text(sentence) for sentence in read], taken, recipe.leaks)]
-    names = sorted({tag for sentence in rows for tag in sentence.tags}, key=lambda tag: (tag != "O", tag[2:], tag))
-    if names[:1] != ["O"] or len(names) < 2:
-        raise ConfigError(f"the training files hold the tags {', '.join(names) or 'none'}; O and another are needed")
-    fitting, kept = split_by_cluster([" ".join(s.tokens) for s in rows], recipe.calibration_share, recipe.loop.seed)
-    trunk, tokenizer = load_encoder(options.encoder or recipe.encoder, recipe.max_tokens)
-    trunk.config.id2label = dict(enumerate(names))
-    trunk.config.label2id = {name: i for i, name in enumerate(names)}
-    network = AutoModelForTokenClassification.from_config(trunk.config)  # type: ignore[no-untyped-call]
-    network.base_model.load_state_dict(trunk.state_dict(), strict=False)
+    fitting, kept = split_by_cluster([_as_text(s).text for s in rows], recipe.calibration_share, recipe.loop.seed)
+    network, tokenizer, names = _network(recipe, options, rows)
+    pad_id = pad_id_of(tokenizer)
     model = _Tagger(network)
     encoded = tagged_rows(tokenizer, [rows[i] for i in fitting], names, recipe.train_tokens)
-    judged = [rows[i] for i in kept]
-    pad_id = pad_id_of(tokenizer)
-    scores = tune(
-        model,
-        f"model.{network.base_model_prefix}",
-        encoded,
-        pad_id,
-        recipe,
-        options,
-        lambda: _entity_f1(model, tokenizer, judged, names, recipe.train_tokens, pad_id),
-    )
+    judged = tagged_rows(tokenizer, [rows[i] for i in kept], names, recipe.train_tokens)
+    prefix = f"model.{network.base_model_prefix}"
+    scores = tune(model, prefix, encoded, pad_id, recipe, options, lambda: _entity_f1(model, judged, names, pad_id))
     model.cpu()
-    figures = {}
-    for file, part in held_out.items():
-        from pipelines.evaluation.tagging import predict_tags
-
-        predicted = predict_tags(network, tokenizer, part, recipe.max_tokens)
-        figures[file] = token_figures([list(s.tags) for s in part], predicted)
     told = {
         "name": recipe.name,
         "version": recipe.version,
@@ -85,32 +64,40 @@ def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         **provenance(recipe, options.data),
         "rows": {"read": len(read), "leaking": len(read) - len(rows), "fitted": len(fitting), "kept": len(kept)},
         "f1_by_epoch": [round(score, 4) for score in scores],
-        "held_out": figures,
+        "held_out": {
+            file: token_figures([list(s.tags) for s in part], predict_tags(network, tokenizer, part, recipe.max_tokens))
+            for file, part in held_out.items()
+        },
     }
-    network.half().save_pretrained(options.out)
+    network.to(torch.float16).save_pretrained(options.out)
     save_plain_tokenizer(tokenizer, options.out, recipe.max_tokens)
     (options.out / TOLD).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_tagger_card(told, recipe.notes, options.out)
     return told
 
 
+def _network(
+    recipe: Recipe, options: RunOptions, rows: Sequence[TaggedSentence]
+) -> tuple[PreTrainedModel, Tokenizer, list[str]]:
+    """Encoder with a fresh head over the tags that occur, O first."""
+    names = sorted({tag for sentence in rows for tag in sentence.tags}, key=lambda tag: (tag != "O", tag[2:], tag))
+    trunk, tokenizer = load_encoder(options.encoder or recipe.encoder, recipe.max_tokens)
+    trunk.config.id2label = dict(enumerate(names))
+    trunk.config.label2id = {name: i for i, name in enumerate(names)}
+    network = AutoModelForTokenClassification.from_config(trunk.config)  # type: ignore[no-untyped-call]
+    network.base_model.load_state_dict(trunk.state_dict(), strict=False)
+    return network, tokenizer, names
+
+
 def _as_text(sentence: TaggedSentence) -> Example:
     return Example(" ".join(sentence.tokens), place=sentence.place)
 
 
-def _entity_f1(
-    model: nn.Module,
-    tokenizer: Tokenizer,
-    sentences: Sequence[TaggedSentence],
-    names: Sequence[str],
-    max_tokens: int,
-    pad_id: int,
-) -> float:
-    """Entity-level F1 on the tokens that fit into `max_tokens`."""
-    rows = tagged_rows(tokenizer, sentences, names, max_tokens)
+def _entity_f1(model: nn.Module, rows: Rows, names: Sequence[str], pad_id: int) -> float:
+    """Entity-level F1 on the tokens that fit into the rows."""
     true, predicted = [], []
     for labels, logits in zip(rows.labels["ner"], predict(model, rows, pad_id)["ner"], strict=True):
         first = labels >= 0
         true.append([names[i] for i in labels[first]])
         predicted.append([names[i] for i in np.asarray(logits)[first].argmax(axis=1)])
-    return float(token_figures(true, predicted)["entities"]["micro"]["f1"])
+    return float(token_figures(true, predicted)["entity"]["f1"])

@@ -12,7 +12,6 @@ from tokenizers import Tokenizer
 from monitor.adapters.two_head_model import TwoHeadModel, save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example
-from pipelines.datasets.load import load_examples
 from pipelines.datasets.splits import split_by_cluster
 from pipelines.evaluation.figures import figures_of, fit_temperature
 from pipelines.training.encoder import load_encoder, save_tokenizer
@@ -25,7 +24,7 @@ from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenan
 
 def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json."""
-    held_out = {f"{part.file} as {part.kind}": _held_out(part, recipe, options) for part in recipe.held_out}
+    held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
     rows, repeats, read = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
     fitting, calibrating = split_by_cluster([e.text for e in rows], recipe.calibration_share, recipe.loop.seed)
     kept = [rows[i] for i in calibrating]
@@ -114,8 +113,17 @@ class _Judge:
         return told
 
 
-def _held_out(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:
-    rows = load_examples(part.path(options.data), part.kind)
+def as_served(rows: Sequence[Example]) -> list[Example]:
+    """The rows as the live path asks the model: an entity that is the only one of its text has the text's sentiment."""
+    entities: dict[str, set[str]] = {}
+    for row in rows:
+        if row.entity is not None:
+            entities.setdefault(row.text, set()).add(row.entity)
+    return [replace(row, entity=None) if len(entities.get(row.text, ())) == 1 else row for row in rows]
+
+
+def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:
+    rows = part.examples(options.data)
     if part.share == 1.0:
         return rows
     _, chosen = split_by_cluster([row.text for row in rows], part.share, recipe.loop.seed)
@@ -128,12 +136,16 @@ def _training_examples(
     """Usable rows that repeat nothing held out, how often each is seen, and how many were read."""
     rows, repeats = [], []
     for part in recipe.train:
-        found = load_examples(part.path(options.data), part.kind)
+        found = _examples(part, recipe, options)
         found = [row for row in found if any(getattr(row, task) is not None for task in recipe.tasks)]
         rows += found
         repeats += [part.repeat] * len(found)
+    read = len(rows)
+    rows = as_served(rows)
+    unique = list({(row.text, row.entity, row.sentiment, row.topic): i for i, row in enumerate(rows)}.values())
+    rows, repeats = [rows[i] for i in unique], [repeats[i] for i in unique]
     kept = not_held_out(rows, held_out, recipe.leaks)
-    return [rows[i] for i in kept], [repeats[i] for i in kept], len(rows)
+    return [rows[i] for i in kept], [repeats[i] for i in kept], read
 
 
 def _label_names(recipe: Recipe, rows: Sequence[Example]) -> dict[str, list[str]]:

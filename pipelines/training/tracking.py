@@ -1,11 +1,18 @@
-"""Where a run's curves go: TensorBoard files beside the model always, Weights & Biases when asked for."""
+"""What a run tells: a progress bar, TensorBoard files beside the model always, Weights & Biases when asked for."""
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
+from rich.progress import Progress
+
 from monitor.errors import ConfigError
+from pipelines.training.loop import Watch
+
+_SMOOTH_STEPS = 50
+_TELL_STEPS = 100
 
 
 class Curves:
@@ -35,6 +42,34 @@ class Curves:
         self._writer.close()
         if self._wandb is not None:
             self._wandb.finish()
+
+
+def watch_of(progress: Progress, curves: Curves) -> Watch:
+    """Tells steps and epochs to the bar (in a log: a line now and then) and to the curves.
+
+    Args:
+        progress: of `pipelines.progress_bar`; shows loss, rate and the time left.
+        curves: gets loss and learning rate by step, macro-F1 by epoch.
+    """
+    bar = progress.add_task("training", total=None)
+    recent: deque[float] = deque(maxlen=_SMOOTH_STEPS)
+    done = [0]
+
+    def on_step(step: int, steps: int, loss: float, rate: float) -> None:
+        recent.append(loss)
+        done[0] = step
+        told = f"loss {sum(recent) / len(recent):.3f}, rate {rate:.1e}"
+        progress.update(bar, completed=step, total=steps, description=told)
+        if step % _TELL_STEPS == 0 and not progress.console.is_terminal:
+            left = (progress.tasks[0].time_remaining or 0) / 60
+            progress.console.print(f"step {step} of {steps}: {told}, {left:.0f} min left")
+        curves.scalars(step, {"loss": loss, "learning_rate": rate})
+
+    def on_epoch(epoch: int, score: float) -> None:
+        progress.console.print(f"epoch {epoch}: macro-F1 {score:.4f} on the rows kept for calibration")
+        curves.scalars(done[0], {"macro_f1": score})
+
+    return Watch(on_step, on_epoch)
 
 
 def _wandb_run(project: str, run: dict[str, Any]) -> Any:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer, processors
-from transformers import BertModel
+from transformers import BertModel, PreTrainedModel
 
 from pipelines.training.encoder import load_encoder, save_tokenizer
 
 TEXTS = ["profit falls at plant 7", "Oil banks", "nobody knows this", ""]
 
 
-def outputs(model: BertModel, tokenizer: Tokenizer, text: str) -> torch.Tensor:
+def outputs(model: PreTrainedModel, tokenizer: Tokenizer, text: str) -> torch.Tensor:
     """The pooled output of one text."""
     ids = torch.tensor([tokenizer.encode(text).ids])
     model.train(False)

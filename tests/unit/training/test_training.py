@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -200,3 +201,38 @@ def test_a_device_that_is_not_there_stops_at_start_up(trained: Path) -> None:
     """Rather than running on another one unnoticed."""
     with pytest.raises(ConfigError, match=r"classifier\.device"):
         TorchClassifier(ClassifierSettings(device="cuda"), trained)
+
+
+def test_three_hundred_rows_are_learnt_in_one_epoch(encoder_folder: Path, tmp_path: Path) -> None:
+    """From files to a served model that tells the words apart, with a leak between the files as an error."""
+    words = {"negative": "falls", "neutral": "stays", "positive": "rises"}
+    numbers = itertools.product(range(60), repeat=2)
+    rows = [
+        f"profit {word} {a} {b},{label}"
+        for (a, b), (label, word) in zip(numbers, itertools.cycle(words.items()), strict=False)
+    ]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows[:300]]) + "\n")
+    (tmp_path / "test.csv").write_text("\n".join(["text,label", *rows[330:400]]) + "\n")
+    recipe = (
+        'name = "small"\nversion = "1"\nencoder = "nobody/tiny"\ntasks = ["sentiment"]\nmax_tokens = 16\n'
+        'train_tokens = 16\nleaks = "LEAKS"\n[loop]\nepochs = 1\nbatch_size = 2\nlearning_rate = 1e-2\n'
+        'head_learning_rate = 1e-2\n[[train]]\nfile = "train.csv"\nkind = "sentiment_csv"\n'
+        '[[held_out]]\nfile = "test.csv"\nkind = "sentiment_csv"\n'
+    )
+    (tmp_path / "r.toml").write_text(recipe.replace("LEAKS", "drop"))
+    heads = run_recipe(tmp_path / "r.toml", RunOptions(tmp_path, tmp_path / "out", str(encoder_folder)))
+    assert heads["held_out"]["test.csv as sentiment_csv"]["sentiment"]["accuracy"] > 0.9
+    (tmp_path / "test.csv").write_text("\n".join(["text,label", *rows[:3]]) + "\n")
+    (tmp_path / "strict.toml").write_text(recipe.replace("LEAKS", "error"))
+    with pytest.raises(ConfigError, match=r"train\.csv.*test\.csv"):
+        run_recipe(tmp_path / "strict.toml", RunOptions(tmp_path, tmp_path / "never", str(encoder_folder)))
+
+
+def test_a_class_that_training_lacks_names_the_row(encoder_folder: Path, data_folder: Path, tmp_path: Path) -> None:
+    """A held-out topic that no head has is no figure of 0, it is a mistake in the files."""
+    shutil.copytree(data_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "held_out.csv").write_text("text,label\nbanks at 3,Gold\n")
+    recipe = (tmp_path / "recipe.toml").read_text().rpartition('kind = "sentiment_csv"')
+    (tmp_path / "recipe.toml").write_text(recipe[0] + 'kind = "topic_csv"\n')
+    with pytest.raises(ConfigError, match=r"held_out\.csv, row 2: no training row has the topic 'Gold'"):
+        run_recipe(tmp_path / "recipe.toml", RunOptions(tmp_path, tmp_path / "out", str(encoder_folder)))

@@ -1,0 +1,62 @@
+"""Laws of recipes: what is misspelt or missing is said, with its place; only what differs stands in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import ConfigError
+from pipelines.training.recipe import load_recipe
+
+SHIPPED = Path(__file__).parents[3] / "pipelines" / "training" / "recipes"
+LEAST = 'name = "a"\nversion = "1"\nencoder = "e"\n[[train]]\nfile = "f.csv"\nkind = "topic_csv"\n'
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_shipped_recipes_are_read(path: Path) -> None:
+    """Each file of our own writing that one names is there."""
+    recipe = load_recipe(path)
+    assert all(part.path(Path("data")).is_file() for part in recipe.train if part.file.startswith("own/"))
+
+
+def test_what_ships_is_trained_on_what_may_be_shipped() -> None:
+    """Every file of a shipped model's recipe says its licence."""
+    for name in ("default_en", "default_zh"):
+        recipe = load_recipe(SHIPPED / f"{name}.toml")
+        assert recipe.encoder_licence
+        assert all(part.licence for part in recipe.train)
+        assert not {"conll2003", "fincuge_finfe", "fincuge_finnl", "feeds"} & {
+            part.file.partition("/")[0] for part in recipe.train
+        }
+
+
+def test_the_least_recipe_is_enough(tmp_path: Path) -> None:
+    """Everything else has a default."""
+    (tmp_path / "r.toml").write_text(LEAST)
+    assert load_recipe(tmp_path / "r.toml").loop.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LEAST + "[loop]\nepoch = 3\n", r"r\.toml: loop\.epoch: Extra inputs"),
+        (LEAST.replace("version", "versoin"), r"r\.toml: version: Field required"),
+        ("name = ", "not TOML"),
+        (LEAST + "[loop]\nlearning_rate = -1\n", r"loop\.learning_rate: .*greater than 0"),
+        ('tasks = ["ner", "topic"]\n' + LEAST, "ner is trained by itself"),
+        ("train_tokens = 200\n" + LEAST, "train_tokens must not exceed max_tokens"),
+        ('name = "a"\nversion = "1"\nencoder = "e"\n', r"r\.toml: train: Field required"),
+    ],
+)
+def test_a_recipe_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
+    """File, key and what is allowed."""
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(tmp_path / "r.toml")
+
+
+def test_a_recipe_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Not a traceback."""
+    with pytest.raises(ConfigError, match="no recipe that can be read"):
+        load_recipe(tmp_path / "absent.toml")

@@ -1,0 +1,92 @@
+"""Laws of tuning a tagger for named entities, on an encoder of two layers and sixty sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from monitor.errors import ConfigError
+from pipelines.datasets.load import load_tagged
+from pipelines.evaluation.token_figures import predict_tags
+from pipelines.training.run import RunOptions, run_recipe
+
+RECIPE = """
+name = "tiny-ner"
+version = "1"
+tasks = ["ner"]
+encoder = "nobody/tiny"
+max_tokens = 16
+train_tokens = 16
+calibration_share = 0.2
+leaks = "{leaks}"
+[loop]
+epochs = 6
+batch_size = 8
+learning_rate = 1e-2
+head_learning_rate = 1e-2
+patience = 6
+[[train]]
+file = "train.txt"
+kind = "conll"
+licence = "ours"
+[[held_out]]
+file = "test.txt"
+kind = "conll"
+"""
+
+
+def sentence(number: int) -> str:
+    """A bank is an organisation, oil a product, the rest no name."""
+    name, tag = ("bank", "B-ORG") if number % 2 else ("oil", "B-PROD")
+    return f"profit O\nat O\n{name} {tag}\n{number} O\n\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Training sentences, held-out ones and a recipe."""
+    folder = tmp_path_factory.mktemp("ner")
+    (folder / "train.txt").write_text("".join(sentence(i) for i in range(48)))
+    (folder / "test.txt").write_text("".join(sentence(i) for i in range(46, 60)))
+    for leaks in ("drop", "error"):
+        (folder / f"{leaks}.toml").write_text(RECIPE.format(leaks=leaks))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained tagger."""
+    out = tmp_path_factory.mktemp("tagger")
+    run_recipe(folder / "drop.toml", RunOptions(folder, out, str(encoder_folder)))
+    return out
+
+
+def test_a_tagger_learns_names_and_tells_how_well(trained: Path) -> None:
+    """Held-out figures by token and by entity, epochs, data and rows stand beside the weights and in the card."""
+    told = json.loads((trained / "ner.json").read_text())
+    assert told["held_out"]["test.txt"]["entity"]["f1"] == 1
+    assert told["held_out"]["test.txt"]["micro_with_o"]["f1"] == 1
+    assert told["rows"] == {"read": 48, "leaking": 2, "fitted": told["rows"]["fitted"], "kept": told["rows"]["kept"]}
+    assert told["rows"]["fitted"] + told["rows"]["kept"] == 46
+    card = (trained / "README.md").read_text()
+    assert told["trained_on"][0]["sha256"] in card
+    assert "1.0000" in card
+
+
+def test_a_tagger_is_a_plain_checkpoint(trained: Path, folder: Path) -> None:
+    """Other tools load it offline, with its tags and its tokenizer."""
+    model = AutoModelForTokenClassification.from_pretrained(trained).float()
+    assert [model.config.id2label[i] for i in range(3)] == ["O", "B-ORG", "B-PROD"]
+    assert AutoTokenizer.from_pretrained(trained)("bank")["input_ids"]
+    sentences = load_tagged(folder / "test.txt", "conll")
+    tags = predict_tags(model.eval(), Tokenizer.from_file(str(trained / "tokenizer.json")), sentences, 16)
+    assert tags == [list(s.tags) for s in sentences]
+
+
+def test_a_leak_is_an_error_that_names_the_pair(folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
+    """Unless the recipe says that such rows are to be dropped."""
+    with pytest.raises(ConfigError, match=r"(?s)train\.txt.*test\.txt|test\.txt.*train\.txt"):
+        run_recipe(folder / "error.toml", RunOptions(folder, tmp_path, str(encoder_folder)))
