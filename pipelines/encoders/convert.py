@@ -1,4 +1,4 @@
-"""Each form of encoder onto transformers' BertModel: config, float32 safetensors, fast tokenizer.
+"""Each form of encoder onto transformers' model: config, float32 safetensors, fast tokenizer.
 
 Guarantees: every weight of the model comes from the file, with the shape that the config asks for; what the file has
 beyond that is told. Nothing is unpickled.
@@ -12,37 +12,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tokenizers import BertWordPieceTokenizer, Tokenizer
-from transformers import BertConfig, BertModel
+from tokenizers.normalizers import Replace, Sequence
+from transformers import BertConfig, BertModel, ElectraConfig, ElectraModel
 
 from monitor.errors import ConfigError
 from pipelines.encoders.archive import unpack
 from pipelines.encoders.catalogue import Encoder
-from pipelines.encoders.factorised import FactorisedEmbeddings, WideEmbeddings, widen
 from pipelines.encoders.onnx_weights import read_onnx_weights
 from pipelines.encoders.tensorflow_checkpoint import TensorFlowCheckpoint
 
+AnyConfig = BertConfig | ElectraConfig
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
-_MAX_EMBEDDING_ERROR = 0.1
 # As published with the original; an ONNX file holds the computation and not the config.
 _E5_SMALL = BertConfig(
     vocab_size=30522, hidden_size=384, num_hidden_layers=12, num_attention_heads=12, intermediate_size=1536
 )
-# Names in a TensorFlow checkpoint.
-_LAYERS = ("bert/encoder/layer_", "bert/pooler/")
-_EMBEDDINGS = (
-    "bert/embeddings/word_embeddings",
-    "bert/embeddings/position_embeddings",
-    "bert/embeddings/token_type_embeddings",
-    "bert/embeddings/LayerNorm/gamma",
-    "bert/embeddings/LayerNorm/beta",
-    "bert/encoder/embedding_hidden_mapping_in/kernel",
-    "bert/encoder/embedding_hidden_mapping_in/bias",
-)
+# SimBERT's published config says 0.0, which is only how it was exported; to tune it takes BERT's.
+_DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+_DROPOUT_REMARK = "All weights are the original's. Dropout is 0.1 as in BERT; the published 0.0 is how it was exported."
+# SimBERT's vocabulary lacks these, which Chinese headlines are full of: each would be [UNK].
+_NEAREST = {"“": '"', "”": '"', "‘": "'", "’": "'", "—": "-", "–": "-", "…": "..."}
 _SPECIAL = {
     "unk_token": "[UNK]",
     "sep_token": "[SEP]",
@@ -56,7 +49,7 @@ _SPECIAL = {
 class Converted:
     """The config of a converted encoder, and remarks on the conversion for its README."""
 
-    config: BertConfig
+    config: AnyConfig
     remarks: tuple[str, ...]
 
 
@@ -110,64 +103,51 @@ def from_onnx(parts: Mapping[str, Path], out: Path) -> Converted:
 
 
 def from_tensorflow(parts: Mapping[str, Path], out: Path) -> Converted:
-    """Maps a BERT checkpoint with factorised embeddings (bert4keras writes such) onto BertModel."""
+    """Maps a BERT checkpoint with factorised embeddings (bert4keras writes such) onto ElectraModel, which has them too.
+
+    ElectraModel has no pooler; what the checkpoint has of one is left, as is its language model's head.
+    """
     files = {path.name: path for path in unpack(parts["weights"], parts["weights"].parent / "unpacked")}
     absent = {"bert_config.json", "vocab.txt", "bert_model.ckpt.index"} - files.keys()
     if absent:
         raise ConfigError(f"{parts['weights'].name} has no {', '.join(sorted(absent))}", reason="encoder")
-    checkpoint = TensorFlowCheckpoint(files["bert_model.ckpt.index"].with_suffix(""))
-    arrays = {name: checkpoint.tensor(name) for name in checkpoint.entries}
     published = json.loads(files["bert_config.json"].read_text(encoding="utf-8"))
-    config = BertConfig.from_dict({key: value for key, value in published.items() if key in BertConfig().to_dict()})
-    tokenizer = BertWordPieceTokenizer(str(files["vocab.txt"]), lowercase=True)
-    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    if cls_id is None or sep_id is None:
-        raise ConfigError("vocab.txt has no [CLS] or no [SEP]", reason="encoder")
-    wide = widen(_factorised(arrays), cls_id, sep_id)
-    if wide.error > _MAX_EMBEDDING_ERROR:
-        raise ConfigError(f"the embeddings can't be widened: off by {wide.error:.0%} on average", reason="encoder")
-    left = _save_weights(config, _layer_weights(arrays) | _embedding_weights(wide), out)
-    left += [name for name in arrays if not name.startswith(_LAYERS) and name not in _EMBEDDINGS]
-    _save_tokenizer(Tokenizer.from_str(tokenizer.to_str()), out)
-    fitted = (
-        f"The embeddings are fitted, and off by {wide.error:.1%} of their length on average (more after each layer)."
-    )
-    return Converted(config, (fitted, "All other weights are the original's.", *_told(left)))
-
-
-def _factorised(arrays: Mapping[str, np.ndarray]) -> FactorisedEmbeddings:
-    absent = [name for name in _EMBEDDINGS if name not in arrays]
-    if absent:
-        raise ConfigError(f"the checkpoint has no {absent[0]}", reason="encoder")
-    tensors = (torch.tensor(arrays[name], dtype=torch.float64) for name in _EMBEDDINGS)
-    word, position, segment, gamma, beta, kernel, bias = tensors
-    return FactorisedEmbeddings(word, position, segment, gamma, beta, kernel.T.contiguous(), bias)
-
-
-def _embedding_weights(wide: WideEmbeddings) -> dict[str, torch.Tensor]:
-    return {
-        "embeddings.word_embeddings.weight": wide.word,
-        "embeddings.position_embeddings.weight": wide.position,
-        "embeddings.token_type_embeddings.weight": wide.segment,
-        "embeddings.LayerNorm.weight": wide.gamma,
-        "embeddings.LayerNorm.bias": wide.beta,
-    }
-
-
-def _layer_weights(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """Layers and pooler by their names in BertModel; TensorFlow's kernels are (in, out)."""
+    known = {key: value for key, value in published.items() if key in ElectraConfig().to_dict()}
+    config = ElectraConfig.from_dict(known | _DROPOUT)
+    checkpoint = TensorFlowCheckpoint(files["bert_model.ckpt.index"].with_suffix(""))
+    names = {name: _electra_name(name) for name in checkpoint.entries}
     weights = {}
-    for name, array in arrays.items():
-        if name.startswith(_LAYERS):
-            path = name.removeprefix("bert/").replace("layer_", "layer.").replace("/", ".")
-            *rest, last = path.split(".")
-            values = array.T if last == "kernel" else array
-            last = {"kernel": "weight", "gamma": "weight", "beta": "bias"}.get(last, last)
-            weights[".".join([*rest, last])] = torch.tensor(values)
-    return weights
+    for name, ours in names.items():
+        array = checkpoint.tensor(name)
+        # TensorFlow's kernels are (in, out).
+        weights[ours] = torch.tensor(array.T if name.endswith("/kernel") else array)
+    unused = _save_weights(config, weights, out)
+    _save_tokenizer(_chinese_tokenizer(files["vocab.txt"]), out)
+    return Converted(config, (_DROPOUT_REMARK, *_told([name for name, ours in names.items() if ours in unused])))
 
 
-def _save_weights(config: BertConfig, weights: Mapping[str, torch.Tensor], out: Path) -> list[str]:
+def _electra_name(name: str) -> str:
+    """A variable's name in ElectraModel, or one that it doesn't know."""
+    name = name.removeprefix("bert/").replace("encoder/embedding_hidden_mapping_in", "embeddings_project")
+    *path, last = name.replace("layer_", "layer/").split("/")
+    if last.endswith("_embeddings"):
+        return ".".join([*path, last, "weight"])
+    return ".".join([*path, {"kernel": "weight", "gamma": "weight", "beta": "bias"}.get(last, last)])
+
+
+def _chinese_tokenizer(vocabulary: Path) -> Tokenizer:
+    """BERT's word pieces of a vocabulary; punctuation that it lacks is read as the nearest that it has."""
+    pieces = set(vocabulary.read_text(encoding="utf-8").splitlines())
+    absent = [piece for piece in _SPECIAL.values() if piece not in pieces]
+    if absent:
+        raise ConfigError(f"{vocabulary.name} has no {', '.join(absent)}", reason="encoder")
+    tokenizer = Tokenizer.from_str(BertWordPieceTokenizer(str(vocabulary), lowercase=True).to_str())
+    nearest = [Replace(mark, plain) for mark, plain in _NEAREST.items() if mark not in pieces]
+    tokenizer.normalizer = Sequence([*nearest, tokenizer.normalizer])
+    return tokenizer
+
+
+def _save_weights(config: AnyConfig, weights: Mapping[str, torch.Tensor], out: Path) -> list[str]:
     """Writes the model's weights and returns the names of those that it has no use for."""
     left = _check_weights(config, {name: tuple(tensor.shape) for name, tensor in weights.items()})
     kept = {name: tensor.float().contiguous() for name, tensor in weights.items() if name not in left}
@@ -176,10 +156,11 @@ def _save_weights(config: BertConfig, weights: Mapping[str, torch.Tensor], out: 
     return left
 
 
-def _check_weights(config: BertConfig, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+def _check_weights(config: AnyConfig, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Returns the names that the model has no use for; a ConfigError if it lacks one or it has another shape."""
     with torch.device("meta"):
-        wanted = {name: tuple(p.shape) for name, p in BertModel(config, add_pooling_layer=True).named_parameters()}
+        model = ElectraModel(config) if isinstance(config, ElectraConfig) else BertModel(config, add_pooling_layer=True)
+    wanted = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     misfits = [name for name, shape in wanted.items() if shapes.get(name) != shape]
     if misfits:
         told = [f"{name} is {shapes.get(name, 'absent')}, not {wanted[name]}" for name in misfits[:5]]

