@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", parents=[shared], help="write one head as a plain Hugging Face checkpoint")
     add_export_arguments(export)
     export.set_defaults(run=_export)
-    labels = commands.add_parser("labels", help="documents worth labelling out to analysts, their answers into training")
+    labels = commands.add_parser(
+        "labels", help="documents worth labelling out to analysts, their answers into training"
+    )
     add_label_commands(labels)
     labels.set_defaults(run=_labels)
     sample = commands.add_parser("sample-feed", parents=[shared], help="write the demo's sample feed")

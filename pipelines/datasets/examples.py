@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 SENTIMENTS = ("negative", "neutral", "positive")
 
@@ -35,3 +36,12 @@ class TaggedSentence:
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
     place: str = ""
+
+
+def as_served(rows: Sequence[Example]) -> list[Example]:
+    """The rows as the live path asks the model: an entity that is the only one of its text has the text's sentiment."""
+    entities: dict[str, set[str]] = {}
+    for row in rows:
+        if row.entity is not None:
+            entities.setdefault(row.text, set()).add(row.entity)
+    return [replace(row, entity=None) if len(entities.get(row.text, ())) == 1 else row for row in rows]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example, TaggedSentence
+from pipelines.datasets.hashed_labels import load_hashed_labels
 from pipelines.datasets.kinds import kind_of
 from pipelines.datasets.load import EXAMPLE_KINDS, TAGGED_KINDS, load_examples, load_tagged
 from pipelines.evaluation.label_names import LabelNames
@@ -37,7 +38,12 @@ class Labelled:
 
 
 def read_labelled(
-    path: Path, kind: str | None, task: str | None, classes: Mapping[str, Sequence[str]], names: LabelNames
+    path: Path,
+    kind: str | None,
+    task: str | None,
+    classes: Mapping[str, Sequence[str]],
+    names: LabelNames,
+    texts: Path | None = None,
 ) -> Labelled:
     """Reads texts with labels.
 
@@ -47,10 +53,14 @@ def read_labelled(
         task: sentiment, topic or entity; None leaves it to the file.
         classes: the model's labels, by head.
         names: other spellings of labels.
+        texts: the file with the texts, where `path` holds their SHA-256.
 
     Raises:
         ConfigError: the file can't be read; names file, row and what is allowed.
     """
+    if texts is not None:
+        rows = load_hashed_labels(path, texts)
+        return Labelled(path, "hashed_labels", tuple(_with_known_labels(row, classes, names) for row in rows))
     if kind in TABLE_KINDS or (kind is None and path.suffix.lower() in (".csv", ".tsv")):
         table = text_table(path, TABLE_KINDS.get(kind or "", task), classes, names)
         if table is not None:

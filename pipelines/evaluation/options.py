@@ -24,6 +24,8 @@ class EvaluateOptions:
         data: labelled file; None only with `bias`.
         kind: how the file is written; None guesses.
         task: one of `TASKS`; None takes all that the model and the file have in common.
+        texts: the texts, where `data` holds their SHA-256 in their place.
+        clean: without repeated texts and without texts that come with different labels.
         json, markdown, png: files to write.
         folds: figures also by fold, with mean and spread; None leaves them out.
         baseline: also TF-IDF with a linear SVM.
@@ -39,6 +41,8 @@ class EvaluateOptions:
     data: Path | None = None
     kind: str | None = None
     task: str | None = None
+    texts: Path | None = None
+    clean: bool = False
     json: Path | None = None
     markdown: Path | None = None
     png: Path | None = None
@@ -81,6 +85,12 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("the labelled file")
     data.add_argument("--data", type=Path, metavar="FILE", help="such as a CSV with the columns text,label")
     data.add_argument("--kind", metavar="KIND", help="how the file is written (default: guessed)")
+    data.add_argument(
+        "--texts", type=Path, metavar="FILE", help="CSV with the texts, where --data holds text_sha256 in their place"
+    )
+    data.add_argument(
+        "--clean", action="store_true", help="without repeated texts and texts that come with different labels"
+    )
     data.add_argument("--task", choices=TASKS, help="default: all that the model and the file have in common")
     data.add_argument(
         "--labels", action="append", default=[], metavar="WRITTEN=MEANT,...",

@@ -13,7 +13,8 @@ import numpy as np
 from rich.console import Console
 
 from monitor.errors import ConfigError
-from pipelines.datasets.examples import SENTIMENTS, Example
+from pipelines.datasets.examples import SENTIMENTS, Example, as_served
+from pipelines.datasets.labels import cleaned
 from pipelines.datasets.load import sha256_of
 from pipelines.evaluation.baseline import mostly_chinese
 from pipelines.evaluation.figures import figures_of, softmax
@@ -70,14 +71,16 @@ def _texts(model: TextModel, options: EvaluateOptions, path: Path, console: Cons
     classes = model.checkpoint.labels
     if options.task == "ner":
         raise ConfigError(f"--task ner: {model.checkpoint.folder} is no token classifier")
-    labelled = read_labelled(path, options.kind, options.task, classes, options.labels)
+    labelled = read_labelled(path, options.kind, options.task, classes, options.labels, options.texts)
+    if options.clean:
+        labelled = replace(labelled, examples=tuple(cleaned(labelled.examples)))
     tasks = tasks_of(labelled, classes, options.task)
     train = [row for file in options.train for row in _training_rows(file, options, classes)] if options.train else None
     texts = [example.text for example in labelled.examples]
     leaks = None
     if options.check_leaks is not None:
         leaks = find_leaks(texts, model.checkpoint.trained_on, options.check_leaks, tagged=False)
-    entities = [example.entity if model.pairs else None for example in labelled.examples]
+    entities = [example.entity if model.pairs else None for example in as_served(labelled.examples)]
     with _progress(console, len(texts)) as done:
         logits = model.logits(texts, entities, done)
     told = {task: _head(model, labelled, task, logits, train, leaks, options) for task in tasks}

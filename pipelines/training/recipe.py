@@ -13,6 +13,7 @@ from pipelines.datasets.examples import Example
 from pipelines.datasets.hashed_labels import load_hashed_labels
 from pipelines.datasets.labels import cleaned
 from pipelines.datasets.load import load_examples
+from pipelines.labels.label_set import load_label_set
 
 OWN = "own/"  # files of our own writing, beside the loaders; every other name is under the data folder
 _OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
@@ -37,10 +38,17 @@ class DataFile(_Table):
         """Where it is, given the data folder."""
         return _OWN_FOLDER / self.file.removeprefix(OWN) if self.file.startswith(OWN) else data / self.file
 
+    def measured(self, data: Path) -> Path:
+        """The file that its SHA-256 is told of."""
+        path = self.path(data)
+        return path / "manifest.json" if self.kind == "label_set" and path.is_dir() else path
+
     def examples(self, data: Path) -> list[Example]:
         """Its rows, given the data folder."""
         if self.kind == "hashed_labels":
             return load_hashed_labels(self.path(data), data / self.texts)
+        if self.kind == "label_set":
+            return load_label_set(self.path(data))
         rows = load_examples(self.path(data), self.kind)
         return cleaned(rows) if self.clean else rows
 

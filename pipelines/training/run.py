@@ -128,7 +128,8 @@ def provenance(recipe: Recipe, data: Path) -> dict[str, Any]:
     return {
         "encoder": {"name": recipe.encoder, "licence": recipe.encoder_licence},
         "trained_on": [
-            {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.path(data))} for part in recipe.train
+            {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.measured(data))}
+            for part in recipe.train
         ],
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
         "recipe": recipe.model_dump(mode="json", exclude={"notes"}),

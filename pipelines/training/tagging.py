@@ -69,7 +69,7 @@ def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
             for file, part in held_out.items()
         },
     }
-    network.to(torch.float16).save_pretrained(options.out)
+    network.half().save_pretrained(options.out)  # type: ignore[no-untyped-call]
     save_plain_tokenizer(tokenizer, options.out, recipe.max_tokens)
     (options.out / TOLD).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_tagger_card(told, recipe.notes, options.out)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from monitor.adapters.two_head_model import TwoHeadModel, save_model
 from monitor.errors import ConfigError
-from pipelines.datasets.examples import SENTIMENTS, Example
+from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
 from pipelines.evaluation.figures import figures_of, fit_temperature
 from pipelines.training.encoder import load_encoder, save_tokenizer
@@ -111,15 +111,6 @@ class _Judge:
             labels = label_indices(rows, "sentiment", self._names["sentiment"])
             told["copied"] = figures_of(whole, labels, self._names["sentiment"], temperatures["sentiment"])
         return told
-
-
-def as_served(rows: Sequence[Example]) -> list[Example]:
-    """The rows as the live path asks the model: an entity that is the only one of its text has the text's sentiment."""
-    entities: dict[str, set[str]] = {}
-    for row in rows:
-        if row.entity is not None:
-            entities.setdefault(row.text, set()).add(row.entity)
-    return [replace(row, entity=None) if len(entities.get(row.text, ())) == 1 else row for row in rows]
 
 
 def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:

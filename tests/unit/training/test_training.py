@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -20,6 +20,26 @@ from monitor.messages import SENTIMENTS, ModelInput, Score
 from monitor.settings import ClassifierSettings
 from pipelines.training.run import RunOptions, run_recipe
 
+SMALL = """
+name = "small"
+version = "1"
+encoder = "nobody/tiny"
+tasks = ["sentiment"]
+max_tokens = 16
+train_tokens = 16
+leaks = "drop"
+[loop]
+epochs = 1
+batch_size = 4
+learning_rate = 1e-2
+head_learning_rate = 2e-2
+[[train]]
+file = "train.csv"
+kind = "sentiment_csv"
+[[held_out]]
+file = "test.csv"
+kind = "sentiment_csv"
+"""
 TEXTS = ["profit falls at plant 7", "oil", "rate cut at bank 3 falls", "unknown words entirely", "", "profit " * 40]
 
 
@@ -204,28 +224,26 @@ def test_a_device_that_is_not_there_stops_at_start_up(trained: Path) -> None:
 
 
 def test_three_hundred_rows_are_learnt_in_one_epoch(encoder_folder: Path, tmp_path: Path) -> None:
-    """From files to a served model that tells the words apart, with a leak between the files as an error."""
+    """From files to a model that tells the words apart."""
     words = {"negative": "falls", "neutral": "stays", "positive": "rises"}
-    numbers = itertools.product(range(60), repeat=2)
-    rows = [
-        f"profit {word} {a} {b},{label}"
-        for (a, b), (label, word) in zip(numbers, itertools.cycle(words.items()), strict=False)
-    ]
-    (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows[:300]]) + "\n")
-    (tmp_path / "test.csv").write_text("\n".join(["text,label", *rows[330:400]]) + "\n")
-    recipe = (
-        'name = "small"\nversion = "1"\nencoder = "nobody/tiny"\ntasks = ["sentiment"]\nmax_tokens = 16\n'
-        'train_tokens = 16\nleaks = "LEAKS"\n[loop]\nepochs = 1\nbatch_size = 2\nlearning_rate = 1e-2\n'
-        'head_learning_rate = 1e-2\n[[train]]\nfile = "train.csv"\nkind = "sentiment_csv"\n'
-        '[[held_out]]\nfile = "test.csv"\nkind = "sentiment_csv"\n'
-    )
-    (tmp_path / "r.toml").write_text(recipe.replace("LEAKS", "drop"))
+    labelled = [(f"{word} {a} {b}", label) for a in range(12) for b in range(10) for label, word in words.items()]
+    for name, rows in (("train", labelled[:300]), ("test", labelled[300:])):
+        with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
+            csv.writer(handle).writerows([("text", "label"), *rows])
+    (tmp_path / "r.toml").write_text(SMALL)
     heads = run_recipe(tmp_path / "r.toml", RunOptions(tmp_path, tmp_path / "out", str(encoder_folder)))
+    assert heads["rows"]["read"] == 300
     assert heads["held_out"]["test.csv as sentiment_csv"]["sentiment"]["accuracy"] > 0.9
-    (tmp_path / "test.csv").write_text("\n".join(["text,label", *rows[:3]]) + "\n")
-    (tmp_path / "strict.toml").write_text(recipe.replace("LEAKS", "error"))
-    with pytest.raises(ConfigError, match=r"train\.csv.*test\.csv"):
-        run_recipe(tmp_path / "strict.toml", RunOptions(tmp_path, tmp_path / "never", str(encoder_folder)))
+
+
+def test_a_leak_is_an_error_that_names_the_pair(encoder_folder: Path, tmp_path: Path) -> None:
+    """Unless the recipe says that such rows are to be dropped."""
+    rows = "text,label\nprofit rises at plant 7,positive\nprofit falls at bank 9,negative\n"
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text(rows)
+    (tmp_path / "r.toml").write_text(SMALL.replace('"drop"', '"error"'))
+    with pytest.raises(ConfigError, match=r"(?s)train\.csv.*test\.csv"):
+        run_recipe(tmp_path / "r.toml", RunOptions(tmp_path, tmp_path / "never", str(encoder_folder)))
 
 
 def test_a_class_that_training_lacks_names_the_row(encoder_folder: Path, data_folder: Path, tmp_path: Path) -> None:
