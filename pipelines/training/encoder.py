@@ -79,3 +79,11 @@ def _renumber(state: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes tokenizer.json."""
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    """Reads what `save_tokenizer` wrote."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    return tokenizer

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
-from monitor.adapters.two_head_model import TwoHeadModel, save_model
+from monitor.adapters.two_head_model import HEADS, TwoHeadModel, load_model, read_heads, save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example, as_served
-from pipelines.datasets.splits import split_by_cluster
-from pipelines.evaluation.figures import figures_of, fit_temperature
-from pipelines.training.encoder import load_encoder, save_tokenizer
-from pipelines.training.loop import predict
+from pipelines.datasets.splits import clusters_of, split_by_cluster
+from pipelines.training.encoder import load_encoder, load_tokenizer, save_tokenizer
+from pipelines.training.judge import Judge
 from pipelines.training.model_card import write_card
 from pipelines.training.recipe import DataFile, Recipe
-from pipelines.training.rows import NO_LABEL, label_indices, text_rows
+from pipelines.training.rows import text_rows
 from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
+
+KEPT = "kept.json"  # first half of the SHA-256 of the texts that were kept
 
 
 def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json."""
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
-    rows, repeats, read = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
-    fitting, calibrating = split_by_cluster([e.text for e in rows], recipe.calibration_share, recipe.loop.seed)
+    rows, repeats, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
+    start = options.encoder or recipe.encoder
+    fitting, calibrating = split_as_before([e.text for e in rows], recipe, Path(start) / KEPT)
     kept = [rows[i] for i in calibrating]
     names = _label_names(recipe, rows)
-    trunk, tokenizer = load_encoder(options.encoder or recipe.encoder, recipe.max_tokens)
-    model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
-    model.encoder.load_state_dict(trunk.state_dict(), strict=False)
-    judge = _Judge(model, tokenizer, pad_id_of(tokenizer), names, recipe)
+    model, tokenizer = _model(start, recipe, names)
+    judge = Judge(model, tokenizer, pad_id_of(tokenizer), names, recipe)
 
     repeated = [rows[i] for i in fitting for _ in range(repeats[i])]
     encoded = text_rows(tokenizer, repeated, names, recipe.train_tokens)
@@ -49,68 +50,64 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
             for task, labels in names.items()
         },
         **provenance(recipe, options.data),
-        "rows": {"read": read, "leaking": read - len(rows), "fitted": len(fitting), "calibrated": len(calibrating)},
+        **_went_on_from(Path(start)),
+        "rows": {**counts, "fitted": len(fitting), "calibrated": len(calibrating)},
         "macro_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {file: judge.figures(part, temperatures) for file, part in held_out.items()},
     }
+    if recipe.entity_swap:
+        heads["entity_swap"] = judge.entity_swap(temperatures["sentiment"], recipe.language)
     save_model(model.cpu(), heads, options.out)
+    (options.out / KEPT).write_text(json.dumps(sorted({_sum_of(e.text) for e in kept})) + "\n", encoding="utf-8")
     tokenizer.enable_truncation(max_length=recipe.max_tokens)
     save_tokenizer(tokenizer, options.out)
     write_card(heads, recipe.notes, options.out)
     return heads
 
 
-class _Judge:
-    """The model on labelled rows, with the class names of its heads."""
+def split_as_before(texts: Sequence[str], recipe: Recipe, kept_file: Path) -> tuple[list[int], list[int]]:
+    """Splits into rows to fit and rows kept for temperatures and early stopping, in whole near-duplicate clusters.
 
-    def __init__(
-        self, model: TwoHeadModel, tokenizer: Tokenizer, pad_id: int, names: dict[str, list[str]], recipe: Recipe
-    ) -> None:
-        self.pad_id = pad_id
-        self._model, self._tokenizer, self._names, self._recipe = model, tokenizer, names, recipe
+    Where the run goes on from another model, that one's kept rows are kept again and nothing else: any other row may have
+    been fitted by it, and a temperature fitted on such rows would be too low.
+    """
+    if not kept_file.is_file():
+        return split_by_cluster(texts, recipe.calibration_share, recipe.loop.seed)
+    before = set(json.loads(kept_file.read_text(encoding="utf-8")))
+    clusters = clusters_of(texts)
+    chosen = {cluster for cluster, text in zip(clusters, texts, strict=True) if _sum_of(text) in before}
+    kept = [i for i, cluster in enumerate(clusters) if cluster in chosen]
+    if not kept:
+        raise ConfigError(f"{kept_file}: none of the rows that it names is in the recipe's files")
+    return [i for i, cluster in enumerate(clusters) if cluster not in chosen], kept
 
-    def logits(self, rows: Sequence[Example], max_tokens: int) -> dict[str, np.ndarray]:
-        """By task (rows, classes), uncalibrated."""
-        encoded = text_rows(self._tokenizer, rows, {}, max_tokens)
-        return {task: np.stack(values) for task, values in predict(self._model, encoded, self.pad_id).items()}
 
-    def macro_f1(self, rows: Sequence[Example]) -> float:
-        """Mean over the heads of macro-F1."""
-        logits = self.logits(rows, self._recipe.train_tokens)
-        scores = []
-        for task, classes in self._names.items():
-            labels = label_indices(rows, task, classes)
-            known = labels != NO_LABEL
-            if known.any():
-                scores.append(figures_of(logits[task][known], labels[known], classes, 1.0)["macro_f1"])
-        return float(np.mean(scores))
+def _went_on_from(start: Path) -> dict[str, str]:
+    """The model that a run went on from, whose training data count as well."""
+    if not (start / HEADS).is_file():
+        return {}
+    before = read_heads(start)
+    return {"went_on_from": f"{before['name']}@{before['version']}"}
 
-    def temperatures(self, rows: Sequence[Example]) -> dict[str, float]:
-        """By task the temperature that calibrates it on these rows."""
-        logits = self.logits(rows, self._recipe.max_tokens)
-        found = {}
-        for task, classes in self._names.items():
-            labels = label_indices(rows, task, classes)
-            known = labels != NO_LABEL
-            if not known.any():
-                raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")
-            found[task] = fit_temperature(logits[task][known], labels[known])
-        return found
 
-    def figures(self, rows: Sequence[Example], temperatures: dict[str, float]) -> dict[str, Any]:
-        """By task the figures on the rows with its label; per-entity rows beside copying the text's own sentiment."""
-        logits = self.logits(rows, self._recipe.max_tokens)
-        told: dict[str, Any] = {}
-        for task, classes in self._names.items():
-            labels = label_indices(rows, task, classes)
-            known = labels != NO_LABEL
-            if known.any():
-                told[task] = figures_of(logits[task][known], labels[known], classes, temperatures[task])
-        if any(row.entity is not None for row in rows):
-            whole = self.logits([replace(row, entity=None) for row in rows], self._recipe.max_tokens)["sentiment"]
-            labels = label_indices(rows, "sentiment", self._names["sentiment"])
-            told["copied"] = figures_of(whole, labels, self._names["sentiment"], temperatures["sentiment"])
-        return told
+def _sum_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _model(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple[TwoHeadModel, Tokenizer]:
+    """An encoder with fresh heads; a model folder's own heads where their classes are the same."""
+    if (Path(start) / HEADS).is_file():
+        before, heads = load_model(Path(start))
+        trunk, tokenizer = before.encoder, load_tokenizer(Path(start), recipe.max_tokens)
+    else:
+        heads = {"heads": {}}
+        trunk, tokenizer = load_encoder(start, recipe.max_tokens)
+    model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
+    model.encoder.load_state_dict(trunk.state_dict(), strict=False)
+    for task, labels in names.items():
+        if list(heads["heads"].get(task, {}).get("id2label", {}).values()) == labels:
+            model.heads[task].load_state_dict(before.heads[task].state_dict())
+    return model, tokenizer
 
 
 def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:
@@ -123,8 +120,8 @@ def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Examp
 
 def _training_examples(
     recipe: Recipe, options: RunOptions, held_out: Sequence[Example]
-) -> tuple[list[Example], list[int], int]:
-    """Usable rows that repeat nothing held out, how often each is seen, and how many were read."""
+) -> tuple[list[Example], list[int], dict[str, int]]:
+    """Usable rows that repeat nothing held out, how often each is seen, and how many there were."""
     rows, repeats = [], []
     for part in recipe.train:
         found = _examples(part, recipe, options)
@@ -136,7 +133,8 @@ def _training_examples(
     unique = list({(row.text, row.entity, row.sentiment, row.topic): i for i, row in enumerate(rows)}.values())
     rows, repeats = [rows[i] for i in unique], [repeats[i] for i in unique]
     kept = not_held_out(rows, held_out, recipe.leaks)
-    return [rows[i] for i in kept], [repeats[i] for i in kept], read
+    counts = {"read": read, "repeated": read - len(rows), "leaking": len(rows) - len(kept)}
+    return [rows[i] for i in kept], [repeats[i] for i in kept], counts
 
 
 def _label_names(recipe: Recipe, rows: Sequence[Example]) -> dict[str, list[str]]:

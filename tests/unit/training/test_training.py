@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -30,8 +31,8 @@ train_tokens = 16
 leaks = "drop"
 [loop]
 epochs = 1
-batch_size = 4
-learning_rate = 1e-2
+batch_size = 1
+learning_rate = 5e-3
 head_learning_rate = 2e-2
 [[train]]
 file = "train.csv"
@@ -78,6 +79,16 @@ def edited(folder: Path, to: Path, edit: Callable[[dict[str, Any], dict[str, tor
     (to / "heads.json").write_text(json.dumps(heads))
     save_file(weights, to / "model.safetensors")
     return to
+
+
+def uncalibrated(folder: Path, scratch: Path) -> list[Score]:
+    """The scores of a folder's model with every temperature at 1."""
+
+    def cool(heads: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        for head in heads["heads"].values():
+            head["temperature"] = 1.0
+
+    return classifier(edited(folder, scratch / f"cool-{folder.name}", cool)).classify(asked(*TEXTS))
 
 
 def test_a_trained_model_is_served_as_it_was_saved(trained: Path) -> None:
@@ -254,3 +265,21 @@ def test_a_class_that_training_lacks_names_the_row(encoder_folder: Path, data_fo
     (tmp_path / "recipe.toml").write_text(recipe[0] + 'kind = "topic_csv"\n')
     with pytest.raises(ConfigError, match=r"held_out\.csv, row 2: no training row has the topic 'Gold'"):
         run_recipe(tmp_path / "recipe.toml", RunOptions(tmp_path, tmp_path / "out", str(encoder_folder)))
+
+
+def test_a_run_that_goes_on_keeps_what_was_kept_and_the_heads(
+    trained: Path, encoder_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """Rows that the first run fitted never calibrate the second; heads with the same classes are not begun anew."""
+    recipe = (data_folder / "recipe.toml").read_text().replace("epochs = 1", "epochs = 1\nwarmup_ratio = 0.9")
+    slow = recipe.replace("learning_rate = 1e-3", "learning_rate = 1e-9").replace("1e-2", "1e-9")
+    (tmp_path / "more.toml").write_text("entity_swap = true\n" + slow)
+    heads = run_recipe(tmp_path / "more.toml", RunOptions(data_folder, tmp_path / "out", str(trained)))
+    assert (tmp_path / "out" / "kept.json").read_text() == (trained / "kept.json").read_text()
+    assert heads["went_on_from"] == "tiny@1"
+    probabilities = [
+        score.probabilities for folder in (tmp_path / "out", trained) for score in uncalibrated(folder, tmp_path)
+    ]
+    assert np.allclose(probabilities[: len(TEXTS)], probabilities[len(TEXTS) :], atol=2e-3)
+    assert heads["entity_swap"]["names"] >= 50
+    assert "company names put into" in (tmp_path / "out" / "README.md").read_text()

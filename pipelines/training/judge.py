@@ -1,0 +1,83 @@
+"""A model of texts on labelled rows: macro-F1 while it learns, temperatures, held-out figures, the entity swap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from monitor.adapters.two_head_model import TwoHeadModel
+from monitor.errors import ConfigError
+from pipelines.datasets.examples import Example
+from pipelines.evaluation.figures import figures_of, fit_temperature, softmax
+from pipelines.evaluation.swap import swap_report
+from pipelines.training.loop import predict
+from pipelines.training.recipe import Recipe
+from pipelines.training.rows import NO_LABEL, label_indices, text_rows
+
+
+class Judge:
+    """The model on labelled rows, with the class names of its heads."""
+
+    def __init__(
+        self, model: TwoHeadModel, tokenizer: Tokenizer, pad_id: int, names: dict[str, list[str]], recipe: Recipe
+    ) -> None:
+        self.pad_id = pad_id
+        self._model, self._tokenizer, self._names, self._recipe = model, tokenizer, names, recipe
+
+    def logits(self, rows: Sequence[Example], max_tokens: int) -> dict[str, np.ndarray]:
+        """By task (rows, classes), uncalibrated."""
+        encoded = text_rows(self._tokenizer, rows, {}, max_tokens)
+        return {task: np.stack(values) for task, values in predict(self._model, encoded, self.pad_id).items()}
+
+    def macro_f1(self, rows: Sequence[Example]) -> float:
+        """Mean over the heads of macro-F1."""
+        logits = self.logits(rows, self._recipe.train_tokens)
+        scores = []
+        for task, classes in self._names.items():
+            labels = label_indices(rows, task, classes)
+            known = labels != NO_LABEL
+            if known.any():
+                scores.append(figures_of(logits[task][known], labels[known], classes, 1.0)["macro_f1"])
+        return float(np.mean(scores))
+
+    def temperatures(self, rows: Sequence[Example]) -> dict[str, float]:
+        """By task the temperature that calibrates it on these rows."""
+        logits = self.logits(rows, self._recipe.max_tokens)
+        found = {}
+        for task, classes in self._names.items():
+            labels = label_indices(rows, task, classes)
+            known = labels != NO_LABEL
+            if not known.any():
+                raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")
+            found[task] = fit_temperature(logits[task][known], labels[known])
+        return found
+
+    def figures(self, rows: Sequence[Example], temperatures: dict[str, float]) -> dict[str, Any]:
+        """By task the figures on the rows with its label; per-entity rows beside copying the text's own sentiment."""
+        logits = self.logits(rows, self._recipe.max_tokens)
+        told: dict[str, Any] = {}
+        for task, classes in self._names.items():
+            labels = label_indices(rows, task, classes)
+            known = labels != NO_LABEL
+            if known.any():
+                told[task] = figures_of(logits[task][known], labels[known], classes, temperatures[task])
+        if any(row.entity is not None for row in rows):
+            whole = self.logits([replace(row, entity=None) for row in rows], self._recipe.max_tokens)["sentiment"]
+            labels = label_indices(rows, "sentiment", self._names["sentiment"])
+            told["copied"] = figures_of(whole, labels, self._names["sentiment"], temperatures["sentiment"])
+        return told
+
+    def entity_swap(self, temperature: float, language: str) -> dict[str, Any]:
+        """How far the sentiment depends on the company's name alone: the main figures of `swap_report`."""
+
+        def score(texts: list[str]) -> np.ndarray:
+            logits = self.logits([Example(text) for text in texts], self._recipe.max_tokens)["sentiment"]
+            return softmax(logits, temperature)
+
+        report = swap_report(score, language)
+        told = ("names", "frames", "pairs_changed_share", "frames_changed_share", "mean_absolute_shift", "worst_names")
+        return {key: report[key] for key in told}
