@@ -35,6 +35,7 @@ _ENGLISH_FILES = (
     "stock_movement",
 )
 _CHINESE_FILES = ("chinese", "chinese_stocks")
+_GERMAN_FILES = ("german",)
 _REPRINT_SHARE = 0.04
 
 
@@ -46,10 +47,10 @@ def sources_of(group: str) -> tuple[list[Source], list[float]]:
     return sources, [source.weight for source in sources]
 
 
-def chinese_patterns() -> dict[str, Patterns]:
-    """Reads the Chinese patterns by topic."""
+def patterns_by_topic(*names: str) -> dict[str, Patterns]:
+    """Reads files that hold the patterns of many topics each, as those in other languages than English do."""
     patterns = {}
-    for name in _CHINESE_FILES:
+    for name in names:
         content = read_phrases(name)
         slots = {slot: words_of(block) for slot, block in content["slots"].items()}
         for topic, kinds in content["topics"].items():
@@ -69,8 +70,10 @@ def background(seed: int, schedule: Schedule) -> list[Telling]:
         seed: the job's seed.
         schedule: gives out the times, and learns of every negative document.
     """
-    tellings = [telling for part in _parts() for telling in _write_part(Draw(seed, part.name), schedule, part)]
-    return tellings + _reprints(Draw(seed, "reprints"), schedule, tellings)
+    tellings = _write(seed, schedule, _parts())
+    tellings += _reprints(Draw(seed, "reprints"), schedule, tellings)
+    # Last, so that they take no time that a document of another language was given before there were German ones.
+    return tellings + _write(seed, schedule, _german_parts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +94,32 @@ class _Part:
 def _parts() -> list[_Part]:
     plan = read_phrases("plan")
     english = {patterns.topic: patterns for patterns in map(read_patterns, _ENGLISH_FILES)}
-    chinese = chinese_patterns()
+    chinese = patterns_by_topic(*_CHINESE_FILES)
     return [
-        _Part(patterns[topic], kind, counts, outlets, language)
-        for planned, patterns, kind, outlets, language in (
-            (plan["news"], english, "news", "english", "en"),
-            (plan["comments"], english, "comments", "forums", "en"),
-            (plan["chinese"]["news"], chinese, "news", "chinese", "zh"),
-            (plan["chinese"]["comments"], chinese, "comments", "chinese_forums", "zh"),
-        )
-        for topic, counts in planned.items()
+        *_planned(plan["news"], english, "news", "english", "en"),
+        *_planned(plan["comments"], english, "comments", "forums", "en"),
+        *_planned(plan["chinese"]["news"], chinese, "news", "chinese", "zh"),
+        *_planned(plan["chinese"]["comments"], chinese, "comments", "chinese_forums", "zh"),
     ]
+
+
+def _german_parts() -> list[_Part]:
+    plan = read_phrases("plan")["german"]
+    german = patterns_by_topic(*_GERMAN_FILES)
+    return [
+        *_planned(plan["news"], german, "news", "german", "de"),
+        *_planned(plan["comments"], german, "comments", "german_forums", "de"),
+    ]
+
+
+def _planned(
+    planned: dict[str, list[int]], patterns: dict[str, Patterns], kind: str, outlets: str, language: str
+) -> list[_Part]:
+    return [_Part(patterns[topic], kind, counts, outlets, language) for topic, counts in planned.items()]
+
+
+def _write(seed: int, schedule: Schedule, parts: list[_Part]) -> list[Telling]:
+    return [telling for part in parts for telling in _write_part(Draw(seed, part.name), schedule, part)]
 
 
 def _write_part(draw: Draw, schedule: Schedule, part: _Part) -> list[Telling]:

@@ -42,7 +42,7 @@ class Story:
         text: summary of a news story (may be empty), or the comment.
         topic: intended label.
         sentiment: intended label.
-        language: "en" or "zh".
+        language: "en", "zh" or "de".
         ticker: of the company that it is about, or empty.
     """
 

@@ -38,6 +38,8 @@ _WORD = re.compile(r"[\w'&$%.]+")
 _FIRST_LETTER = re.compile(r"^[“\"'(]?[a-z]")
 _TRIES = 14
 _TOO_ALIKE = 0.55
+# Chinese is told by its script, and Latin script counts as English where a document doesn't say its language.
+_TOLD_WITHOUT_SAYING = ("en", "zh")
 _NO_FOLLOW_UP = ("General News / Opinion", "Politics", "Stock Commentary", "Personnel Change")
 _FOLLOW_UP_SHARE = 0.3
 _ASIDE_SHARE = 0.4
@@ -100,7 +102,8 @@ def tell(draw: Draw, story: Story, source: Source, at_seconds: int, part: str) -
     """Returns the document in which a source tells a story, headline in its style."""
     title = in_style(story.title, source.style, story.ticker)
     fetch_seconds = min(draw.integer(2, 19), max(2, -at_seconds))  # a feed's last documents are fetched as it ends
-    return Telling(story, source, title, at_seconds, part, fetch_seconds, draw.chance(0.5))
+    names_language = draw.chance(0.5) or story.language not in _TOLD_WITHOUT_SAYING
+    return Telling(story, source, title, at_seconds, part, fetch_seconds, names_language)
 
 
 def in_style(title: str, style: str, ticker: str) -> str:
@@ -131,7 +134,7 @@ def _joined(comment: str, tail: str) -> str:
 
 def _words(story: Story) -> frozenset[str]:
     text = story.title or story.text
-    return frozenset(_WORD.findall(text.lower()) if story.language == "en" else text)
+    return frozenset(_WORD.findall(text.lower()) if story.language != "zh" else text)
 
 
 def _likeness(story: Story, earlier: list[frozenset[str]]) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from monitor.ingest.language import language_of
 from pipelines.sample_feed.job import FEED_NAME, MANIFEST_NAME, SEED, compose_sample, write_labels, write_sample
 from pipelines.sample_feed.phrasebook import SENTIMENTS
 from pipelines.sample_feed.stories import FEED_END, FEED_SECONDS
@@ -75,15 +76,26 @@ def test_links_go_to_reserved_hosts_only(sample: Sample) -> None:
     assert hosts <= {"example.com", "example.org", "example.net"}
 
 
+def test_each_document_is_read_in_the_language_that_it_is_written_in(sample: Sample) -> None:
+    """Script and field tell it: none of the German documents counts as English."""
+    for telling, document in zip(sample.tellings, sample.documents, strict=True):
+        text = f"{document['title']} {document['text']}"
+        assert language_of(text, document.get("language")) == telling.story.language, document
+
+
 def test_the_mix_is_that_of_a_feed(sample: Sample) -> None:
-    """About 3,200 documents, a fifth comments, some Chinese, half with their language said."""
+    """About 3,200 documents, a fifth comments, some Chinese, a few German, half with their language said."""
     count = len(sample.documents)
     comments = sum(telling.story.kind == "comment" for telling in sample.tellings)
     chinese = sum(telling.story.language == "zh" for telling in sample.tellings)
+    german = [telling.story for telling in sample.tellings if telling.story.language == "de"]
     said = sum("language" in document for document in sample.documents)
     assert 3_000 <= count <= 3_400
     assert 0.20 <= comments / count <= 0.24
     assert 0.05 <= chinese / count <= 0.07
+    assert 0.005 <= len(german) / count <= 0.015
+    assert {story.kind for story in german} == {"news", "comment"}
+    assert len({story.topic for story in german}) >= 5
     assert 0.45 <= said / count <= 0.55
 
 
