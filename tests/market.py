@@ -19,7 +19,7 @@ _BATCH = 97
 
 
 def market(now_ms: int) -> list[ScoredDocument]:
-    """Ordinary days, a surge about a company in the last minutes, its most told story under a nasty title, and Chinese."""
+    """Ordinary days, a surge about a company in the last minutes, its most told story under a nasty title, and German."""
     past = ordinary_news(from_ms=now_ms - 3 * DAY_MS, to_ms=now_ms - 60 * MINUTE_MS, topics=TOPICS)
     times = range(now_ms - SURGE_MINUTES * MINUTE_MS, now_ms - MINUTE_MS, MINUTE_MS // 2)
     surge = stories_at(times, topic=SURGE_TOPIC, name="surge", entities=("ACME",), title="Terminal burns")
@@ -32,17 +32,17 @@ def market(now_ms: int) -> list[ScoredDocument]:
         for number in range(_NASTY_COPIES)
     ]
     comments = stories_at(times[:5], "positive", "Macro", "comment", kind="comment")
-    chinese = [
+    german = [
         scored(
-            f"zh-{number}",
+            f"de-{number}",
             None,
-            story=Story(f"zh-{number}", True),
-            language="zh",
+            story=Story(f"de-{number}", True),
+            language="de",
             published_ms=now_ms - number * MINUTE_MS,
         )
         for number in range(7)
     ]
-    return [*past, *surge, nasty, *copies, *comments, *chinese]
+    return [*past, *surge, nasty, *copies, *comments, *german]
 
 
 def fill(store: TrendStore, documents: Sequence[ScoredDocument], partitions: int = 2) -> None:

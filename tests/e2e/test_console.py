@@ -132,7 +132,7 @@ def test_the_head_shows_what_the_api_says(served: ServedExporter, visit: Visit) 
     head = visit.open(served.url).page.locator(".head")
     expect(head.locator('[data-field="documents"]')).to_have_text(whole(status["documents"]))
     expect(head.locator('[data-field="spikes-on"]')).to_have_text(str(status["spikes_on"]))
-    expect(head.locator('[data-field="unsupported"]')).to_have_text(f"Chinese {status['unsupported']['zh']}")
+    expect(head.locator('[data-field="unsupported"]')).to_have_text(f"German {status['unsupported']['de']}")
 
 
 def test_spikes_that_are_on_stand_first_with_their_evidence(served: ServedExporter, visit: Visit) -> None:

@@ -111,7 +111,7 @@ def test_status_tells_how_far_the_data_reach(served: ServedExporter) -> None:
         (number, len(DOCUMENTS[number::2])) for number in (0, 1)
     ]
     assert status["last_published"] == "2026-03-04T12:00:00Z"
-    assert status["unsupported"] == {"zh": 7}
+    assert status["unsupported"] == {"de": 7}
     assert status["spikes_on"] == 2
 
 
