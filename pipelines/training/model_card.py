@@ -21,7 +21,7 @@ rest is cut); any language but {language}.
 |---|---|---|
 {data}
 
-Made by `pipelines train --recipe recipe.toml --data DIR` with the recipe beside this card ({versions}).
+Made by `pipelines train --recipe recipe.toml --data DIR --encoder FOLDER` with the recipe beside this card ({versions}).
 
 ## Held-out figures
 The held-out rows took no part in training or calibration.
@@ -53,6 +53,7 @@ def write_card(told: dict[str, Any], notes: str, folder: Path) -> None:
                 classes += [
                     f"| {file}, {task} | {name} | {c['n']} | {c['precision']:.2f} | {c['recall']:.2f} | {c['f1']:.2f} |"
                     for name, c in row["by_class"].items()
+                    if c["n"]
                 ]
     ece = "ECE: 15 equal-width bins, after calibration."
     rows = (
