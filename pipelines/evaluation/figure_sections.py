@@ -9,7 +9,7 @@ from pipelines.evaluation.table_section import Section, decimal, percent
 
 _WHOLE_CONFUSION = 8  # classes; of more, the commonest confusions are told
 _COMMONEST = 12
-_NAMES = {"macro_f1": "macro-F1", "entity_f1": "entity F1"}
+_NAMES = {"macro_f1": "macro-F1", "entity_f1": "entity F1", "ece": "ECE", "brier": "Brier"}
 
 
 def confusion_section(head: dict[str, Any]) -> Section:
@@ -38,8 +38,7 @@ def folds_sections(head: dict[str, Any]) -> Iterator[Section]:
         return
     folds = head["folds"]
     who = [name for name in ("model", "baseline") if name in folds]
-    keys = [key for key in folds["model"] if isinstance(folds["model"][key], dict)]
-    columns = [(name, key) for name in who for key in keys]
+    columns = [(name, key) for name in who for key, value in folds[name].items() if isinstance(value, dict)]
     rows = [
         (str(row["fold"]), str(row["n"]), *(decimal(folds[name]["by_fold"][i][key]) for name, key in columns))
         for i, row in enumerate(folds["model"]["by_fold"])

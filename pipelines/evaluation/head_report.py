@@ -116,14 +116,18 @@ def folds_report(rows: HeadRows, k: int, *, baseline: bool) -> dict[str, Any]:
     """
     folds, note = even_folds([example.text for example in rows.examples], rows.truths, k)
     told: dict[str, Any] = {"k": k, "by": "near-duplicate cluster", **({"note": note} if note else {})}
-    predicted = {"model": rows.logits.argmax(axis=1)}
+    by_fold = {
+        "model": fold_rows(
+            folds, lambda fold: figures_of(rows.logits[fold], rows.labels[fold], rows.names, rows.temperature)
+        )
+    }
     if baseline:
         texts = [baseline_text(example) for example in rows.examples]
-        predicted["baseline"] = rows.index(cross_predict(texts, rows.truths, folds))
-    for name, classes in predicted.items():
-        by_fold = fold_rows(classes, rows.labels, rows.names, folds)
-        told[name] = {**fold_summary(by_fold), "by_fold": by_fold}
-    return told
+        predicted = rows.index(cross_predict(texts, rows.truths, folds))
+        by_fold["baseline"] = fold_rows(
+            folds, lambda fold: label_figures(predicted[fold], rows.labels[fold], rows.names)
+        )
+    return told | {name: {**fold_summary(found), "by_fold": found} for name, found in by_fold.items()}
 
 
 def leaks_report(rows: HeadRows, leaks: Leaks) -> dict[str, Any]:

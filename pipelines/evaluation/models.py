@@ -95,6 +95,7 @@ def _two_head(folder: Path, device: torch.device) -> TextModel:
         trained_on=_trained_on(heads),
         max_tokens=int(heads["max_tokens"]),
         tokenizer=tokenizer,
+        recipe=heads.get("recipe") or {},
     )
     temperatures = {task: float(head["temperature"]) for task, head in heads["heads"].items()}
     pad_id = int(model.encoder.config.pad_token_id or 0)
@@ -149,6 +150,7 @@ def _plain_checkpoint(folder: Path, network: Any, labels: dict[str, tuple[str, .
         trained_on=_trained_on(told),
         max_tokens=int(told.get("max_tokens") or min(positions, int(loaded.model_max_length), _MOST_TOKENS)),
         tokenizer=tokenizer,
+        recipe=told.get("recipe") or {},
     )
 
 

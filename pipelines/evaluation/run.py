@@ -18,6 +18,7 @@ from pipelines.datasets.labels import cleaned
 from pipelines.datasets.load import sha256_of
 from pipelines.evaluation.baseline import mostly_chinese
 from pipelines.evaluation.figures import figures_of, softmax
+from pipelines.evaluation.folds import naming
 from pipelines.evaluation.head_report import (
     HeadRows,
     baseline_report,
@@ -79,7 +80,7 @@ def _texts(model: TextModel, options: EvaluateOptions, path: Path, console: Cons
     texts = [example.text for example in labelled.examples]
     leaks = None
     if options.check_leaks is not None:
-        leaks = find_leaks(texts, model.checkpoint.trained_on, options.check_leaks, tagged=False)
+        leaks = find_leaks(texts, model.checkpoint, options.check_leaks, tagged=False)
     entities = [example.entity if model.pairs else None for example in as_served(labelled.examples)]
     with _progress(console, len(texts)) as done:
         logits = model.logits(texts, entities, done)
@@ -112,7 +113,10 @@ def _head(
     if options.baseline:
         told["baseline"] = baseline_report(rows, train)
     if options.folds is not None:
-        told["folds"] = folds_report(rows, options.folds, baseline=options.baseline)
+        with naming(labelled.file):
+            told["folds"] = folds_report(rows, options.folds, baseline=options.baseline)
+        if "note" in told["folds"]:
+            told["folds"]["note"] = f"{labelled.file}: {told['folds']['note']}"
     if leaks is not None:
         at = {int(row): i for i, row in enumerate(chosen)}
         told["leaks"] = leaks_report(rows, replace(leaks, clean=tuple(at[i] for i in leaks.clean if i in at)))
@@ -167,10 +171,11 @@ def _tagged(model: TagModel, options: EvaluateOptions, path: Path) -> dict[str, 
     told = tag_report(sentences, predicted, options.mistakes)
     told["split_sentences"] = sum(len(own) > 1 for own in parts)
     if options.folds is not None:
-        told["folds"] = tag_folds_report(sentences, predicted, options.folds)
+        with naming(path):
+            told["folds"] = tag_folds_report(sentences, predicted, options.folds)
     if options.check_leaks is not None:
         texts = [" ".join(sentence.tokens) for sentence in sentences]
-        leaks = find_leaks(texts, checkpoint.trained_on, options.check_leaks, tagged=True)
+        leaks = find_leaks(texts, checkpoint, options.check_leaks, tagged=True)
         told["leaks"] = {**leaks_told(leaks, len(texts)), **tag_leaks_report(sentences, predicted, leaks)}
     data = {"file": path.name, "sha256": sha256_of(path), "kind": kind, "rows": len(sentences), "empty_texts": 0}
     return {"data": data, **told}

@@ -6,7 +6,7 @@ Guarantees: one row of logits per text in order, whatever the batching.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Checkpoint:
         name: name@version, or the folder's name.
         labels: class names by index, by task.
         trained_on: the entries of its training files, with `file` and perhaps `kind` and `sha256`.
+        recipe: what it was trained by, as its folder tells it; empty where it doesn't.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Checkpoint:
     trained_on: tuple[dict[str, Any], ...]
     max_tokens: int
     tokenizer: Tokenizer
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,11 @@ class TextModel:
         return stacked
 
     def _encode(self, texts: Sequence[str], entities: Sequence[str | None]) -> list[Encoding]:
-        tokenizer, most = self.checkpoint.tokenizer, self.checkpoint.max_tokens
-        tokenizer.enable_truncation(max_length=most, strategy="only_second")  # as in training: the text is cut
+        tokenizer = self.checkpoint.tokenizer
+        # As where it serves: the text is cut, and of a name that fills half the room by itself the end as well.
+        tokenizer.enable_truncation(max_length=self.checkpoint.max_tokens, strategy="longest_first")
         pairs = [(entity, text) for entity, text in zip(entities, texts, strict=True) if entity is not None]
         paired = iter(tokenizer.encode_batch(pairs) if pairs else [])
-        tokenizer.enable_truncation(max_length=most)
         alone = iter(tokenizer.encode_batch([t for t, entity in zip(texts, entities, strict=True) if entity is None]))
         return [next(alone if entity is None else paired) for entity in entities]
 

@@ -12,6 +12,7 @@ from pipelines.datasets.load import load_examples
 from pipelines.datasets.splits import check_no_leak
 from pipelines.labels.answers import Answer
 from pipelines.labels.label_set import (
+    MANIFEST,
     EvaluationFile,
     Manifest,
     add_evaluation_file,
@@ -50,6 +51,27 @@ def held_out(folder: Path, manifest: Manifest, files: Sequence[Path]) -> list[Ex
     """
     others = [example for path in files for example in load_examples(path, kind_of(path))]
     return [*evaluation_examples(folder, manifest), *others]
+
+
+def check_evaluation(rows: Sequence[Example], label_sets: Sequence[Path]) -> None:
+    """Does nothing if no row repeats a fixed evaluation text of a label set; the rows may be of any file.
+
+    Args:
+        rows: all that is to be trained on.
+        label_sets: folders of label sets, or the manifests in them.
+
+    Raises:
+        ConfigError: there is no such set, an evaluation file is not what its manifest says, or a row is a near-duplicate
+            of a text in one; names both.
+    """
+    for path in label_sets:
+        folder = path.parent if path.name == MANIFEST else path
+        if not (folder / MANIFEST).is_file():
+            raise ConfigError(f"{path}: no label set: it holds no {MANIFEST}")
+        try:
+            check_no_leak(rows, evaluation_examples(folder, read_manifest(folder)))
+        except ConfigError as exc:
+            raise ConfigError(f"{folder}: its evaluation texts must not be trained on: {exc}") from exc
 
 
 def examples_of(answers: Sequence[Answer]) -> list[Example]:

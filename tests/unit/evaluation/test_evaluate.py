@@ -72,6 +72,14 @@ def test_the_baseline_learns_what_a_word_says(two_head_folder: Path, sentiment_f
     assert folds["baseline"]["macro_f1"]["mean"] > 0.85
 
 
+def test_folds_that_a_class_is_missing_from_name_the_file(two_head_folder: Path, tmp_path: Path) -> None:
+    """And the class, with its rows."""
+    rows = [(text, "positive" if i == 0 else "neutral") for i, text in enumerate(texts()[:8])]
+    data = write_rows(tmp_path / "d.csv", ("text", "label"), *rows)
+    note = evaluated(two_head_folder, data, tmp_path, "--folds", "2", "--no-baseline")["folds"]["note"]
+    assert note.startswith(f"{data}: the 2 folds are not stratified: class 'positive' has 1 rows in 1 clusters")
+
+
 def test_the_baseline_can_be_trained_on_other_files(
     two_head_folder: Path, sentiment_file: Path, tmp_path: Path
 ) -> None:
@@ -191,7 +199,7 @@ def test_reports_are_written_for_people(
         ([("text", "label"), ("oil", "neutral")], ("--kind", "parquet"), "'parquet' is no kind"),
         ([("text", "label"), ("oil", "neutral")], ("--labels", "0"), "wanted WRITTEN=MEANT"),
         ([("text", "label"), ("oil", "neutral")], ("--folds", "1"), "--folds 1"),
-        ([("text", "label"), ("oil", "neutral")], ("--folds", "2"), "2 folds need 2 clusters"),
+        ([("text", "label"), ("oil", "neutral")], ("--folds", "2"), "data.csv: 2 folds need 2 clusters"),
         ([("text", "label"), ("oil", "neutral")], ("--png", "x.jpg"), "must end in .png"),
         ([("text", "label"), ("oil", "neutral")], ("--markdown", "no/such/folder/x.md"), "there is no folder"),
         ([("text", "label"), ("oil", "neutral")], ("--mistakes", "-1"), "--mistakes -1"),

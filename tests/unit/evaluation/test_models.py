@@ -46,6 +46,16 @@ def test_a_text_is_scored_alone_or_with_a_company(two_heads: TwoHeadFolder) -> N
     assert model.logits(["oil " * 99], ["bank"])["sentiment"].shape == (1, 3)
 
 
+def test_a_company_whose_name_is_longer_than_the_model_reads_is_cut(two_heads: TwoHeadFolder) -> None:
+    """As where it serves; a short name leaves a long text as much room as there is."""
+    model = text_model(two_heads(pairs=True))
+    scored = model.logits(["oil falls", "oil falls", "oil " * 99], ["bank " * 99, "bank", "bank"])["sentiment"]
+    assert scored.shape == (3, 3)
+    assert scored[1] == pytest.approx(model.logits(["oil falls"], ["bank"])["sentiment"][0], abs=1e-4)
+    exact = model.logits(["oil " * (24 - 4)], ["bank"])["sentiment"]
+    assert scored[2] == pytest.approx(exact[0], abs=1e-4)
+
+
 def test_what_was_told_of_a_checkpoint_is_known(two_head_folder: Path, tagger_folder: Path) -> None:
     """Name, labels, longest text, training files."""
     known = text_model(two_head_folder).checkpoint

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
 from monitor.ingest.normalise import clean_text
+from pipelines.datasets.examples import Example
 from pipelines.labels.answers import Answer
-from pipelines.labels.evaluation import fix_evaluation
+from pipelines.labels.evaluation import check_evaluation, fix_evaluation
 from pipelines.labels.label_set import Manifest, Source, add_version, answers_in, load_label_set, read_manifest
 from tests.unit.labels.written import TOPICS, headline
 
@@ -175,6 +176,21 @@ def test_loading_checks_the_evaluation_files_again(tmp_path: Path) -> None:
     held(folder / "evaluation" / "held.csv", 2)
     with pytest.raises(ConfigError, match=r"held\.csv: has been changed"):
         load_label_set(folder)
+
+
+def test_rows_of_any_file_may_not_repeat_an_evaluation_text_of_a_label_set(tmp_path: Path) -> None:
+    """Of any of the sets, by folder or manifest; row and text are named, and a set that isn't there is no set."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    fix_evaluation(one, held(tmp_path / "held.csv", 7))
+    add(other, answer(1))
+    rows = [Example(headline(number), "neutral", place=f"news.csv, row {number}") for number in (7, 8)]
+    check_evaluation(rows[1:], [one, other])
+    check_evaluation(rows, [other])
+    for path in (one, one / "manifest.json"):
+        with pytest.raises(ConfigError, match=r"one: .*news\.csv, row 7: .* repeats evaluation/held\.csv, row 2"):
+            check_evaluation(rows, [other, path])
+    with pytest.raises(ConfigError, match="nowhere: no label set"):
+        check_evaluation(rows, [tmp_path / "nowhere"])
 
 
 def test_the_manifest_is_json_that_a_person_can_read(tmp_path: Path) -> None:
