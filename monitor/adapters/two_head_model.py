@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -25,6 +26,36 @@ HEADS = "heads.json"
 
 # Families whose own sequence classifier is "encoder, then a head on its output": a head with the encoder is one of those.
 _FAMILIES = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
+# Those of them whose positions begin behind the padding's: two of max_position_embeddings are never used.
+_POSITIONS_BEHIND_PADDING = ("mpnet", "roberta", "xlm-roberta")
+
+
+class _Head(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    id2label: dict[str, str] = Field(min_length=1)
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+
+    @field_validator("id2label")
+    @classmethod
+    def _whole(cls, names: dict[str, str]) -> dict[str, str]:
+        if names.keys() != {str(i) for i in range(len(names))}:
+            raise ValueError(f"the keys of {len(names)} classes are 0 to {len(names) - 1}, not {', '.join(names)}")
+        return names
+
+
+class _Heads(BaseModel):
+    """What is read of heads.json; where a model came from stands there too, and is nobody's input."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    language: str = Field(min_length=1)
+    max_tokens: int = Field(gt=0)
+    entity_pairs: bool = False
+    enabled: bool = True
+    heads: dict[str, _Head] = Field(min_length=1)
 
 
 class TwoHeadModel(nn.Module):
@@ -87,15 +118,26 @@ def _sequence_classifier(config: PretrainedConfig, labels: int, layers: int) -> 
 
 
 def read_heads(folder: Path) -> dict[str, Any]:
-    """Reads heads.json of a checkpoint: version, and per task `id2label` and `temperature`."""
+    """Reads heads.json of a checkpoint: version, and per task `id2label` and `temperature`.
+
+    Raises:
+        ConfigError: it can't be read, or a key is absent or no such value; names the file and the key.
+    """
     path = folder / HEADS
     try:
-        heads: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        heads = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{folder} is no model folder: no {HEADS} that can be read", reason="model_missing") from exc
+    if not isinstance(heads, dict):
+        raise ConfigError(f"{path}: is no table of keys and values", reason="model_misfit")
     absent = [key for key in ("name", "version", "language", "max_tokens", "heads") if key not in heads]
     if absent:
         raise ConfigError(f"{path}: no {', '.join(absent)}", reason="model_misfit")
+    try:
+        _Heads.model_validate(heads)
+    except ValidationError as exc:
+        wrong = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors())
+        raise ConfigError(f"{path}: {wrong}", reason="model_misfit") from exc
     return heads
 
 
@@ -111,7 +153,7 @@ def load_model(folder: Path) -> tuple[TwoHeadModel, dict[str, Any]]:
         weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
     except (OSError, ValueError, SafetensorError) as exc:
         raise ConfigError(f"{folder} is no model folder: {exc}", reason="model_missing") from exc
-    model = TwoHeadModel(config, {task: len(head["id2label"]) for task, head in heads["heads"].items()})
+    model = _untrained(config, heads, folder / HEADS)
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as exc:
@@ -124,6 +166,20 @@ def load_model(folder: Path) -> tuple[TwoHeadModel, dict[str, Any]]:
     return model.eval(), heads
 
 
+def _untrained(config: PretrainedConfig, heads: dict[str, Any], path: Path) -> TwoHeadModel:
+    try:
+        model = TwoHeadModel(config, {task: len(head["id2label"]) for task, head in heads["heads"].items()})
+    except KeyError as exc:  # what torch raises for a name that no module can have, such as one with a dot
+        raise ConfigError(f"{path}: heads: a head can't be called so: {exc}", reason="model_misfit") from exc
+    positions = int(config.max_position_embeddings) - 2 * (config.model_type in _POSITIONS_BEHIND_PADDING)
+    if heads["max_tokens"] > positions:
+        raise ConfigError(
+            f"{path}: max_tokens: {heads['max_tokens']}, and the encoder has positions for {positions} tokens",
+            reason="model_misfit",
+        )
+    return model
+
+
 def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None:
     """Writes the weights as float16 safetensors beside the encoder's config and heads.json."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,5 +189,6 @@ def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None
         if tensor.is_floating_point()
     }
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # the library keeps it from other users, unlike every other file of the folder
     model.encoder.config.save_pretrained(folder)
     (folder / HEADS).write_text(json.dumps(heads, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
