@@ -29,11 +29,12 @@ def export_head(folder: Path, task: str, out: Path) -> None:
     Args:
         folder: a model folder.
         task: which head.
-        out: folder to write.
+        out: folder to write, new or empty.
 
     Raises:
-        ConfigError: no such model, or it has no such head.
+        ConfigError: no such model, it has no such head, or something is in the folder to write.
     """
+    _check_free(out, folder)
     model, heads = load_model(folder)
     if task not in heads["heads"]:
         raise ConfigError(f"{folder}: no {task} head; it has {', '.join(heads['heads'])}")
@@ -48,18 +49,37 @@ def export_head(folder: Path, task: str, out: Path) -> None:
     plain.classifier.load_state_dict(model.heads[task].state_dict())
     plain.save_pretrained(out)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    save_plain_tokenizer(tokenizer, out, int(heads["max_tokens"]))
+    segments = getattr(config, "type_vocab_size", 1) > 1
+    save_plain_tokenizer(tokenizer, out, int(heads["max_tokens"]), segments=segments)
     card = (folder / "README.md").read_text(encoding="utf-8") if (folder / "README.md").is_file() else ""
     (out / "README.md").write_text(f"The {task} head of the model below, by itself.\n\n{card}", encoding="utf-8")
-    (out / "heads.json").unlink(missing_ok=True)
     (out / "origin.json").write_text(
         json.dumps({"name": heads["name"], "version": heads["version"], "head": task}) + "\n", encoding="utf-8"
     )
 
 
-def save_plain_tokenizer(tokenizer: Tokenizer, out: Path, max_tokens: int) -> None:
-    """Writes a tokenizer in the form that `AutoTokenizer` loads."""
+def _check_free(out: Path, folder: Path) -> None:
+    """Files of another model would be taken for this one's, and the model itself must outlive its export."""
+    if out.resolve() == folder.resolve():
+        raise ConfigError(f"--out {out}: is the model's own folder; a new or empty one is wanted")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out}: is not empty; a new or empty folder is wanted")
+
+
+def save_plain_tokenizer(tokenizer: Tokenizer, out: Path, max_tokens: int, *, segments: bool = False) -> None:
+    """Writes a tokenizer in the form that `AutoTokenizer` loads.
+
+    Args:
+        tokenizer: of the encoder.
+        out: folder to write to.
+        max_tokens: where it cuts when asked to cut.
+        segments: whether it gives token_type_ids, by which an encoder tells the two texts of a pair apart.
+    """
+    inputs = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
     special = {
         role: token for role, names in _SPECIAL.items() for token in names if tokenizer.token_to_id(token) is not None
     }
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **special).save_pretrained(out)  # type: ignore[no-untyped-call]
+    whole = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, model_max_length=max_tokens, model_input_names=inputs, **special
+    )
+    whole.save_pretrained(out)

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, RobertaConfig
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, ElectraConfig, RobertaConfig
 
 from monitor.adapters.two_head_model import TwoHeadModel, load_model, save_model
 from monitor.errors import ConfigError
 from pipelines.training.export import export_head
 from pipelines.training.run import RunOptions, run_recipe
 from pipelines.training.weights import add_adapters, merge_adapters
+from tests.tiny_checkpoints import tiny_tokenizer
 
 TEXTS = ["profit falls at plant 7", "oil rises", "rate cut at bank 3"]
 IDS, MASK = torch.tensor([[4, 9, 11, 13, 5], [4, 9, 5, 0, 0]]), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -46,6 +47,52 @@ def test_an_exported_head_gives_the_logits_of_the_shared_model(trained: Path, tm
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", [BertConfig, ElectraConfig])
+def test_an_exported_head_tells_a_company_from_its_text(
+    family: type[BertConfig] | type[ElectraConfig], tmp_path: Path
+) -> None:
+    """Its tokenizer marks the second text of a pair: the logits are those that the monitor serves, within 1e-5."""
+    torch.manual_seed(4)
+    shape = family(
+        vocab_size=tiny_tokenizer().get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+    )
+    head = {"id2label": {"0": "negative", "1": "neutral", "2": "positive"}, "temperature": 1.5}
+    told = {"name": "pairs", "version": "1", "language": "en", "max_tokens": 24, "heads": {"sentiment": head}}
+    save_model(TwoHeadModel(shape, {"sentiment": 3}), told, tmp_path / "model")
+    tiny_tokenizer().save(str(tmp_path / "model" / "tokenizer.json"))
+    export_head(tmp_path / "model", "sentiment", tmp_path / "out")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out", local_files_only=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out", local_files_only=True)
+    pair = tiny_tokenizer().encode("oil 7", "profit falls at bank 7")
+    ids, types = torch.tensor([pair.ids]), torch.tensor([pair.type_ids])
+    model, _ = load_model(tmp_path / "model")
+    with torch.inference_mode():
+        ours = model(ids, torch.ones_like(ids), types)["sentiment"]
+        unmarked = model(ids, torch.ones_like(ids))["sentiment"]
+        theirs = plain(**tokenizer("oil 7", "profit falls at bank 7", return_tensors="pt")).logits
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert not torch.allclose(unmarked, theirs, atol=1e-3)
+
+
+def test_an_export_writes_over_nothing(trained: Path, tmp_path: Path) -> None:
+    """Least of all over the model: the folder to write is new or empty."""
+    before = {path: path.read_bytes() for path in trained.iterdir() if path.is_file()}
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(trained)
+    for out, said in ((trained, "own folder"), (tmp_path / "link", "own folder"), (tmp_path / "used", "not empty")):
+        with pytest.raises(ConfigError, match=said):
+            export_head(trained, "sentiment", out)
+    assert {path: path.read_bytes() for path in trained.iterdir() if path.is_file()} == before
+    assert [path.name for path in (tmp_path / "used").iterdir()] == ["notes.txt"]
+
+
 def test_a_head_that_is_not_there_is_named(trained: Path, tmp_path: Path) -> None:
     """With those that are."""
     with pytest.raises(ConfigError, match="no mood head; it has sentiment, topic"):
@@ -63,7 +110,10 @@ def test_encoders_of_other_families_are_saved_and_read_again(tmp_path: Path) -> 
         "version": "1",
         "language": "en",
         "max_tokens": 16,
-        "heads": {"sentiment": {"id2label": {0: "a", 1: "b", 2: "c"}}, "topic": {"id2label": {0: "x", 1: "y"}}},
+        "heads": {
+            "sentiment": {"id2label": {0: "a", 1: "b", 2: "c"}, "temperature": 1.0},
+            "topic": {"id2label": {0: "x", 1: "y"}, "temperature": 1.0},
+        },
     }
     save_model(model, heads, tmp_path)
     again, _ = load_model(tmp_path)
