@@ -6,6 +6,7 @@ that no label means, is a ConfigError that names it, the checkpoint and what is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from monitor.errors import ConfigError
@@ -48,7 +49,8 @@ _BUILT_IN = {
 def meanings_of(labels: Sequence[str], task: str, checkpoint: str, aliases: Mapping[str, str]) -> list[int]:
     """Returns for each label the index of the class it means, in `CLASSES[task]`.
 
-    Names are compared without case, spaces and punctuation: "Fed | Central Banks" is "Fed / Central Banks".
+    Names are compared without case, spaces and punctuation: "Fed | Central Banks" is "Fed / Central Banks". Labels that are
+    then the same, such as "-1" and "1", are told apart by aliases in their exact spelling alone.
 
     Args:
         labels: the checkpoint's names, by its class index.
@@ -60,11 +62,13 @@ def meanings_of(labels: Sequence[str], task: str, checkpoint: str, aliases: Mapp
         ConfigError: a label means no class, an alias leads to none, or no label means one of the sentiments.
     """
     known = {_plain(name): name for name in CLASSES[task]} | ({} if task == TOPIC else _BUILT_IN)
-    given = {_plain(label): meaning for label, meaning in aliases.items()}
+    loose = {_plain(label): meaning for label, meaning in aliases.items()}
+    alike = Counter(map(_plain, labels))
     meant = []
     for label in labels:
+        plain = loose if alike[_plain(label)] == 1 else {}
         ways = (f"{checkpoint}:{label}", f"{task}:{label}", label)
-        alias = next((given[_plain(way)] for way in ways if _plain(way) in given), None)
+        alias = next(filter(None, (aliases.get(way) or plain.get(_plain(way)) for way in ways)), None)
         name = known.get(_plain(label if alias is None else alias))
         if name is None:
             said = f"{label!r}" if alias is None else f"{alias!r} (classifier.label_aliases for {label!r})"

@@ -61,6 +61,16 @@ def test_an_alias_comes_before_what_is_known() -> None:
     assert meanings_of(["positive", "neutral", "negative"], SENTIMENT, "x", aliases) == [0, 1, 2]
 
 
+def test_labels_that_differ_in_a_sign_alone_are_told_apart_by_exact_aliases() -> None:
+    """Without its punctuation -1 would be 1; what no alias spells is unknown, not the other one."""
+    signs = {"-1": "negative", "0": "neutral", "1": "positive"}
+    assert meanings_of(["-1", "0", "1"], SENTIMENT, "a/b", signs) == [0, 1, 2]
+    narrower = {f"a/b:{label}": meaning for label, meaning in signs.items()}
+    assert meanings_of(["1", "0", "-1"], SENTIMENT, "a/b", {**narrower, "1": "neutral"}) == [2, 1, 0]
+    with pytest.raises(ConfigError, match="'-1' is no sentiment"):
+        meanings_of(["-1", "0", "1"], SENTIMENT, "a/b", {"0": "neutral", "1": "positive"})
+
+
 def test_labels_may_mean_the_same() -> None:
     """Five degrees of sentiment are three."""
     aliases = {"very bad": "negative", "very good": "positive"}
