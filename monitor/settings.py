@@ -95,7 +95,11 @@ class ClassifierSettings(_Section):
     """Stage 2: documents to scores."""
 
     model: ByLanguage = Field(
-        {}, description="Model folders by language, `off` for none; a language left out has the model shipped for it."
+        {},
+        description=(
+            "Model folders by language: `off` for none, `shipped` for the one that is shipped; a language left out has the "
+            "shipped one, unless that is switched off by default (start-up says so)."
+        ),
     )
     sentiment_checkpoint: ByLanguage = Field(
         {}, description="Sequence classifiers (folder, or hub name[@revision]) by language, in place of its model."
@@ -104,10 +108,15 @@ class ClassifierSettings(_Section):
     label_aliases: Aliases = Field(
         {}, description="Labels of those checkpoints = ours; checkpoint:label or sentiment:label says of which alone."
     )
-    sentiment_temperature: float = Field(
-        1.0, gt=0, le=100, description="Divides the logits of sentiment_checkpoint; higher is less certain."
+    sentiment_temperature: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description=(
+            "Divides the logits of sentiment_checkpoint, higher is less certain; unset: its calibration_temperature, or 1."
+        ),
     )
-    topic_temperature: float = Field(1.0, gt=0, le=100, description="The same for topic_checkpoint.")
+    topic_temperature: float | None = Field(None, gt=0, le=100, description="The same for topic_checkpoint.")
     checkpoint_max_tokens: int = Field(
         128, ge=8, le=4096, description="Tokens of a text that those checkpoints read; more is slower."
     )

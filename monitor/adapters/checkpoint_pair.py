@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Checkpoint:
         settings: aliases, temperature, device, token budget.
 
     Raises:
-        ConfigError: it can't be had, is no such classifier, or has a label of unknown meaning.
+        ConfigError: it can't be had, is no such classifier, or has a label of unknown meaning or no usable temperature.
     """
 
     def __init__(self, name: str, task: str, settings: ClassifierSettings) -> None:
@@ -64,7 +65,8 @@ class Checkpoint:
         # (labels, classes): adds up labels that mean the same.
         self._meaning = torch.zeros((len(labels), len(CLASSES[task])))
         self._meaning[range(len(labels)), meanings] = 1.0
-        self._temperature = settings.sentiment_temperature if task == SENTIMENT else settings.topic_temperature
+        given = settings.sentiment_temperature if task == SENTIMENT else settings.topic_temperature
+        self._temperature = _own_temperature(config, name) if given is None else given
         self._max_batch_tokens = settings.max_batch_tokens
         self._max_tokens = _max_tokens(config, self._tokenizer, settings.checkpoint_max_tokens)
         self._model.to(self._device)
@@ -166,6 +168,17 @@ def _load(name: str, folder: Path) -> tuple[Any, Any]:
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise ConfigError(f"{name} has no fast tokenizer with a padding token", reason="model_misfit")
     return model.float().eval(), tokenizer
+
+
+def _own_temperature(config: Any, name: str) -> float:
+    """What `pipelines export` writes into config.json of a head; 1 for checkpoints of other makers."""
+    told = getattr(config, "calibration_temperature", 1.0)
+    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told > 0):
+        raise ConfigError(
+            f"{name}: config.json: calibration_temperature is {told!r}; a number above 0 is wanted",
+            reason="model_misfit",
+        )
+    return float(told)
 
 
 def _max_tokens(config: Any, tokenizer: Any, wanted: int) -> int:

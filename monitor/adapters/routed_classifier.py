@@ -15,6 +15,7 @@ import torch
 
 from monitor.adapters.checkpoint_pair import Checkpoint, CheckpointPair
 from monitor.adapters.torch_classifier import TorchClassifier, shipped_models
+from monitor.adapters.two_head_model import read_heads
 from monitor.classify.labels import SENTIMENT, TOPIC
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import ModelInput, Score
@@ -23,6 +24,8 @@ from monitor.setting_tables import OFF
 from monitor.settings import ClassifierSettings
 
 log = logging.getLogger(__name__)
+# Of classifier.model: the folder of this package, also where its heads.json says that it does not serve by default.
+SHIPPED = "shipped"
 
 
 class RoutedClassifier:
@@ -68,24 +71,46 @@ def load_classifier(settings: ClassifierSettings, shipped: Mapping[str, Path] | 
         shipped: model folders by language for languages that the settings don't name; None for those of this package.
 
     Raises:
-        ConfigError: a model can't be loaded, reads another language than it is given for, or there is none at all.
+        ConfigError: a model can't be loaded, is not shipped, reads another language than it is given for, or there is
+            none at all.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    folders = {language: str(path) for language, path in (shipped_models() if shipped is None else shipped).items()}
-    chosen = {language: folder for language, folder in (folders | settings.model).items() if folder != OFF}
+    chosen = _folders(settings, shipped_models() if shipped is None else shipped)
     models: dict[str, Classifier] = {}
     loaded: dict[tuple[str, str], Checkpoint] = {}
     for language in sorted({*chosen, *settings.sentiment_checkpoint}):
         if language in settings.sentiment_checkpoint:
             models[language] = _pair(language, settings, loaded)
         else:
-            models[language] = _two_heads(language, Path(chosen[language]), settings)
+            models[language] = _two_heads(language, chosen[language], settings)
         log.info("%s is read by %s", language, models[language].version)
     if not models:
         raise ConfigError("classifier.model: no language has a model: nothing could be scored", reason="model_missing")
     log.info("documents in other languages than %s are counted, not scored", ", ".join(models))
     return RoutedClassifier(models)
+
+
+def _folders(settings: ClassifierSettings, shipped: Mapping[str, Path]) -> dict[str, Path]:
+    """Model folders by language: those that the settings name, and of the shipped ones those that are switched on."""
+    chosen = {language: Path(folder) for language, folder in settings.model.items() if folder not in (OFF, SHIPPED)}
+    for language in (language for language, folder in settings.model.items() if folder == SHIPPED):
+        if language not in shipped:
+            raise ConfigError(
+                f"classifier.model: no model is shipped for {language}; shipped: {', '.join(shipped) or 'none'}",
+                reason="model_missing",
+            )
+        chosen[language] = shipped[language]
+    for language in sorted(shipped.keys() - settings.model.keys() - settings.sentiment_checkpoint.keys()):
+        heads = read_heads(shipped[language])
+        if heads.get("enabled", True):
+            chosen[language] = shipped[language]
+        else:
+            model = f"{heads['name']}@{heads['version']}"
+            log.info(
+                "%s: %s is there, switched off; classifier.model %s=shipped switches it on", language, model, language
+            )
+    return chosen
 
 
 def _two_heads(language: str, folder: Path, settings: ClassifierSettings) -> TorchClassifier:

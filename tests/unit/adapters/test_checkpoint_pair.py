@@ -120,6 +120,16 @@ def test_a_temperature_moves_confidence_not_decisions(sentiment: Path, topic: Pa
         assert heated.topic_probability == pytest.approx(one.topic_probability, abs=1e-6)
 
 
+def test_a_temperature_that_a_checkpoint_brings_counts_unless_one_is_set(
+    sentiment: Path, topic: Path, tmp_path: Path
+) -> None:
+    """As exported heads have it in their config.json."""
+    folder = shutil.copytree(sentiment, tmp_path / "calibrated")
+    _configured(calibration_temperature=3.0)(folder)
+    assert_close(scores(pair(folder, topic)), scores(pair(sentiment, topic, sentiment_temperature=3.0)))
+    assert_close(scores(pair(folder, topic, sentiment_temperature=1.0)), scores(pair(sentiment, topic)))
+
+
 def test_the_version_names_both_and_tells_weights_apart(sentiment: Path, topic: Path, tmp_path: Path) -> None:
     """A folder that was trained again under its name is another version."""
     version = pair(sentiment, topic).version
@@ -168,6 +178,8 @@ def _garbled(folder: Path) -> None:
         (_pickled, "can't be loaded"),
         (_headless, r"no sequence classifier: it has no classifier\.bias"),
         (_configured(problem_type="multi_label_classification"), "multi_label_classification"),
+        (_configured(calibration_temperature=0), "calibration_temperature is 0; a number above 0"),
+        (_configured(calibration_temperature="hot"), "calibration_temperature is 'hot'"),
         (_configured(id2label={"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}), "'LABEL_0' is no sentiment"),
         (_configured(model_type="nothing-known", architectures=["Unknown"]), "can't be loaded"),
         (_garbled, "can't be loaded"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,31 @@ def test_a_language_can_be_switched_off(shipped: dict[str, Path]) -> None:
     assert load_classifier(settings(model={"en": "off"}), shipped).languages == {"zh"}
     with pytest.raises(ConfigError, match="no language has a model"):
         load_classifier(settings(model={"en": "off", "zh": "off"}), shipped)
+
+
+def test_a_shipped_model_that_is_switched_off_serves_only_when_it_is_asked_for(
+    shipped: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says that it is there, and how to have it."""
+    folder = shutil.copytree(shipped["zh"], tmp_path / "zh")
+    heads = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
+    (folder / "heads.json").write_text(json.dumps(heads | {"enabled": False}), encoding="utf-8")
+    here = {"en": shipped["en"], "zh": folder}
+    with caplog.at_level(logging.INFO):
+        assert load_classifier(settings(), here).languages == {"en"}
+    assert "zh: tiny-zh@1 is there, switched off; classifier.model zh=shipped switches it on" in caplog.messages
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        both = load_classifier(settings(model={"en": "shipped", "zh": "shipped"}), here)
+    assert both.version == "tiny-en@1, tiny-zh@1"
+    assert not [line for line in caplog.messages if "switched off" in line]
+    assert load_classifier(settings(model={"zh": folder}), here).languages == {"en", "zh"}
+
+
+def test_a_shipped_model_that_is_not_there_is_named(shipped: dict[str, Path]) -> None:
+    """With the languages that have one."""
+    with pytest.raises(ConfigError, match="no model is shipped for fr; shipped: en, zh"):
+        load_classifier(settings(model={"fr": "shipped"}), shipped)
 
 
 def test_a_model_of_ones_own_takes_the_place_of_the_shipped_one(shipped: dict[str, Path], tmp_path: Path) -> None:
