@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
 
 from monitor.errors import ConfigError
 
+_OFFSET_FAMILIES = ("roberta", "xlm-roberta", "mpnet")
 _UNUSED = re.compile(r"\[unused\d+\]")
 
 
@@ -28,8 +30,14 @@ def load_encoder(name_or_path: str, max_tokens: int) -> tuple[PreTrainedModel, T
     try:
         model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True).backend_tokenizer
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as exc:
         raise ConfigError(f"no encoder can be had from {name_or_path}: {exc}") from exc
+    # RoBERTa and its kin number positions from behind the padding piece.
+    positions = model.config.max_position_embeddings - (2 if model.config.model_type in _OFFSET_FAMILIES else 0)
+    if positions < max_tokens:
+        raise ConfigError(
+            f"{name_or_path} reads {positions} word pieces at most, the recipe's max_tokens is {max_tokens}"
+        )
     if isinstance(model, BertModel) and json.loads(tokenizer.to_str())["model"]["type"] == "WordPiece":
         return _trimmed(model, tokenizer, max_tokens)
     tokenizer.no_padding()

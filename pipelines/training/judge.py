@@ -65,7 +65,7 @@ class Judge:
             known = labels != NO_LABEL
             if known.any():
                 told[task] = figures_of(logits[task][known], labels[known], classes, temperatures[task])
-        if any(row.entity is not None for row in rows):
+        if "sentiment" in self._names and any(row.entity is not None for row in rows):
             whole = self.logits([replace(row, entity=None) for row in rows], self._recipe.max_tokens)["sentiment"]
             labels = label_indices(rows, "sentiment", self._names["sentiment"])
             told["copied"] = figures_of(whole, labels, self._names["sentiment"], temperatures["sentiment"])

@@ -15,6 +15,7 @@ from pipelines.datasets.labels import cleaned
 from pipelines.datasets.load import load_examples
 from pipelines.labels.label_set import load_label_set
 
+SWAP_LANGUAGES = ("en", "zh")  # those that pipelines.evaluation.swap has headlines in
 OWN = "own/"  # files of our own writing, beside the loaders; every other name is under the data folder
 _OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
 
@@ -98,6 +99,10 @@ class Recipe(_Table):
     def _fits(self) -> Recipe:
         if "ner" in self.tasks and len(self.tasks) > 1:
             raise ValueError("tasks: ner is trained by itself")
+        if "ner" in self.tasks and any(part.repeat > 1 or part.share < 1 or part.clean for part in self.train):
+            raise ValueError("train: repeat, share and clean are not for ner")
+        if self.entity_swap and ("sentiment" not in self.tasks or self.language not in SWAP_LANGUAGES):
+            raise ValueError(f"entity_swap: needs the task sentiment and a language of {', '.join(SWAP_LANGUAGES)}")
         if self.train_tokens > self.max_tokens:
             raise ValueError("train_tokens must not exceed max_tokens")
         return self

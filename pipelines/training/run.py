@@ -23,6 +23,7 @@ from pipelines.training.checkpoints import Checkpoints
 from pipelines.training.loop import train
 from pipelines.training.recipe import Recipe, load_recipe
 from pipelines.training.rows import Rows
+from pipelines.training.start import origin_of
 from pipelines.training.tracking import Curves, watch_of
 from pipelines.training.weights import add_adapters, merge_adapters
 
@@ -95,10 +96,10 @@ def tune(
         options: where it runs and writes.
         judge: macro-F1 of the model as it is.
     """
+    checkpoints = Checkpoints(options.out / _CHECKPOINT, _identity(recipe, rows, model))
     if recipe.loop.lora_rank:
         add_adapters(model, prefix, recipe.loop.lora_rank)
     model.to(device_of(options.device))
-    checkpoints = Checkpoints(options.out / _CHECKPOINT, _identity(recipe, rows))
     if options.anew:
         checkpoints.clear()
     curves = Curves(options.out / "curves", options.wandb, recipe.model_dump(mode="json"))
@@ -123,14 +124,16 @@ def not_held_out(train: Sequence[Example], held_out: Sequence[Example], leaks: s
     return kept
 
 
-def provenance(recipe: Recipe, data: Path) -> dict[str, Any]:
+def provenance(recipe: Recipe, data: Path, start: str) -> dict[str, Any]:
     """What the model comes from: encoder, files with their sums and licences, versions, recipe."""
+    origin = origin_of(start, recipe)
+    files = [
+        {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.measured(data))} for part in recipe.train
+    ]
+    files += [part for part in origin.pop("before") if part not in files]
     return {
-        "encoder": {"name": recipe.encoder, "licence": recipe.encoder_licence},
-        "trained_on": [
-            {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.measured(data))}
-            for part in recipe.train
-        ],
+        **origin,
+        "trained_on": [part for i, part in enumerate(files) if part not in files[:i]],
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
         "recipe": recipe.model_dump(mode="json", exclude={"notes"}),
     }
@@ -145,11 +148,13 @@ def pad_id_of(tokenizer: Any) -> int:
     raise ConfigError("the tokenizer has no padding piece ([PAD] or <pad>)")
 
 
-def _identity(recipe: Recipe, rows: Rows) -> str:
-    """Sum over recipe and rows: a checkpoint belongs to one of each."""
+def _identity(recipe: Recipe, rows: Rows, model: nn.Module) -> str:
+    """Sum over recipe, rows and the weights to start from: a checkpoint belongs to one of each."""
     digest = hashlib.sha256(recipe.model_dump_json().encode())
     columns: list[Sequence[Any]] = [rows.ids, *rows.labels.values()]
     for column in columns:
         for value in column:
             digest.update(np.asarray(value, dtype=np.int64).tobytes())
+    for name, weight in model.state_dict().items():
+        digest.update(name.encode() + weight.cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
-from monitor.adapters.two_head_model import HEADS, TwoHeadModel, load_model, read_heads, save_model
+from monitor.adapters.two_head_model import save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example, as_served
-from pipelines.datasets.splits import clusters_of, split_by_cluster
-from pipelines.training.encoder import load_encoder, load_tokenizer, save_tokenizer
+from pipelines.datasets.splits import split_by_cluster
+from pipelines.training.encoder import save_tokenizer
 from pipelines.training.judge import Judge
 from pipelines.training.model_card import write_card
 from pipelines.training.recipe import DataFile, Recipe
-from pipelines.training.rows import text_rows
+from pipelines.training.rows import label_indices, text_rows
 from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
-
-KEPT = "kept.json"  # first half of the SHA-256 of the texts that were kept
+from pipelines.training.start import model_from, save_kept, split_as_before
 
 
 def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
@@ -29,10 +23,11 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
     rows, repeats, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
     start = options.encoder or recipe.encoder
-    fitting, calibrating = split_as_before([e.text for e in rows], recipe, Path(start) / KEPT)
+    fitting, calibrating = split_as_before([e.text for e in rows], recipe, start)
     kept = [rows[i] for i in calibrating]
     names = _label_names(recipe, rows)
-    model, tokenizer = _model(start, recipe, names)
+    _check_labels(names, kept, [e for part in held_out.values() for e in part])
+    model, tokenizer = model_from(start, recipe, names)
     judge = Judge(model, tokenizer, pad_id_of(tokenizer), names, recipe)
 
     repeated = [rows[i] for i in fitting for _ in range(repeats[i])]
@@ -49,8 +44,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
             task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
             for task, labels in names.items()
         },
-        **provenance(recipe, options.data),
-        **_went_on_from(Path(start)),
+        **provenance(recipe, options.data, start),
         "rows": {**counts, "fitted": len(fitting), "calibrated": len(calibrating)},
         "macro_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {file: judge.figures(part, temperatures) for file, part in held_out.items()},
@@ -58,56 +52,11 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     if recipe.entity_swap:
         heads["entity_swap"] = judge.entity_swap(temperatures["sentiment"], recipe.language)
     save_model(model.cpu(), heads, options.out)
-    (options.out / KEPT).write_text(json.dumps(sorted({_sum_of(e.text) for e in kept})) + "\n", encoding="utf-8")
+    save_kept([e.text for e in kept], options.out)
     tokenizer.enable_truncation(max_length=recipe.max_tokens)
     save_tokenizer(tokenizer, options.out)
     write_card(heads, recipe.notes, options.out)
     return heads
-
-
-def split_as_before(texts: Sequence[str], recipe: Recipe, kept_file: Path) -> tuple[list[int], list[int]]:
-    """Splits into rows to fit and rows kept for temperatures and early stopping, in whole near-duplicate clusters.
-
-    Where the run goes on from another model, that one's kept rows are kept again and nothing else: any other row may have
-    been fitted by it, and a temperature fitted on such rows would be too low.
-    """
-    if not kept_file.is_file():
-        return split_by_cluster(texts, recipe.calibration_share, recipe.loop.seed)
-    before = set(json.loads(kept_file.read_text(encoding="utf-8")))
-    clusters = clusters_of(texts)
-    chosen = {cluster for cluster, text in zip(clusters, texts, strict=True) if _sum_of(text) in before}
-    kept = [i for i, cluster in enumerate(clusters) if cluster in chosen]
-    if not kept:
-        raise ConfigError(f"{kept_file}: none of the rows that it names is in the recipe's files")
-    return [i for i, cluster in enumerate(clusters) if cluster not in chosen], kept
-
-
-def _went_on_from(start: Path) -> dict[str, str]:
-    """The model that a run went on from, whose training data count as well."""
-    if not (start / HEADS).is_file():
-        return {}
-    before = read_heads(start)
-    return {"went_on_from": f"{before['name']}@{before['version']}"}
-
-
-def _sum_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _model(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple[TwoHeadModel, Tokenizer]:
-    """An encoder with fresh heads; a model folder's own heads where their classes are the same."""
-    if (Path(start) / HEADS).is_file():
-        before, heads = load_model(Path(start))
-        trunk, tokenizer = before.encoder, load_tokenizer(Path(start), recipe.max_tokens)
-    else:
-        heads = {"heads": {}}
-        trunk, tokenizer = load_encoder(start, recipe.max_tokens)
-    model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
-    model.encoder.load_state_dict(trunk.state_dict(), strict=False)
-    for task, labels in names.items():
-        if list(heads["heads"].get(task, {}).get("id2label", {}).values()) == labels:
-            model.heads[task].load_state_dict(before.heads[task].state_dict())
-    return model, tokenizer
 
 
 def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:
@@ -145,3 +94,11 @@ def _label_names(recipe: Recipe, rows: Sequence[Example]) -> dict[str, list[str]
         if len(found) < 2:
             raise ConfigError(f"the training files hold {len(found)} classes of {task}; at least two are needed")
     return names
+
+
+def _check_labels(names: dict[str, list[str]], kept: Sequence[Example], held_out: Sequence[Example]) -> None:
+    """What would only come out after training is said before it."""
+    for task, classes in names.items():
+        label_indices(held_out, task, classes)
+        if all(getattr(row, task) is None for row in kept):
+            raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")

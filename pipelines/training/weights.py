@@ -11,6 +11,7 @@ from torch import nn
 from pipelines.training.recipe import LoopOptions
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
+_HEAD = re.compile(r"(?:^|\.)(?:heads?|classifier)\.")  # of the two-head model; of a token classifier
 _ATTENTION = ["query", "key", "value", "q", "k", "v"]  # as the supported families name their projections
 
 
@@ -23,12 +24,12 @@ def parameter_groups(model: nn.Module, options: LoopOptions) -> list[dict[str, A
     top = max((int(found[1]) for name, _ in named if (found := _LAYER.search(name))), default=0) + 1
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in named:
-        if ".layer." in name or ".embeddings." in name or "pooler" in name or "relative_attention_bias" in name:
+        if _HEAD.search(name):
+            rate = options.head_learning_rate
+        else:  # what is in no layer stands before the first one, but for the pooler
             found = _LAYER.search(name)
             depth = int(found[1]) + 1 if found else (top if "pooler" in name else 0)
             rate = options.learning_rate * options.layer_decay ** (top - depth)
-        else:
-            rate = options.head_learning_rate
         decay = options.weight_decay if parameter.ndim > 1 else 0.0
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "peak_lr": rate, "weight_decay": decay})
         group["params"].append(parameter)

@@ -10,7 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from transformers import BertConfig, ElectraConfig, MPNetConfig
 
+from monitor.adapters.two_head_model import TwoHeadModel
 from monitor.errors import ConfigError
 from pipelines.training.checkpoints import Checkpoints, Position
 from pipelines.training.loop import Watch, learning_rate_factor, rarity_weights, task_loss, train
@@ -113,7 +115,6 @@ def test_the_rate_goes_up_once_and_then_down_to_nothing(steps: int, warmup: floa
 
 def test_layers_further_from_the_heads_learn_slower() -> None:
     """Each layer by the factor once more; heads and norms keep their own rules."""
-    model = nn.ModuleDict({"bert": nn.ModuleDict({"embeddings": nn.Linear(2, 2), "layer": nn.ModuleList()})})
     stack = nn.ModuleDict({"layer": nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)]), "embeddings": nn.Linear(2, 2)})
     model = nn.ModuleDict({"bert": nn.ModuleDict({"encoder": stack}), "head": nn.Linear(2, 2)})
     options = LoopOptions(layer_decay=0.5, learning_rate=1.0, head_learning_rate=7.0, weight_decay=0.1)
@@ -217,3 +218,21 @@ def test_the_mean_of_the_weights_lies_between_them() -> None:
     assert ((between > before) & (between <= after + 1e-6)).all()
     mean.swap()
     assert torch.equal(weights_of(model), after)
+
+
+def test_only_heads_learn_at_the_heads_rate() -> None:
+    """Whatever an encoder's family calls its parts: ELECTRA projects its embeddings, MPNet has a bias of positions."""
+    small = {
+        "vocab_size": 20,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    }
+    for config in (BertConfig(**small), ElectraConfig(embedding_size=4, **small), MPNetConfig(**small)):
+        model = TwoHeadModel(config, {"topic": 2})
+        groups = parameter_groups(model, LoopOptions(learning_rate=1.0, head_learning_rate=7.0))
+        fast = {id(p) for group in groups if group["peak_lr"] == 7.0 for p in group["params"]}
+        assert {name for name, p in model.named_parameters() if id(p) in fast} == {
+            f"heads.{name}" for name, _ in model.heads.named_parameters()
+        }
