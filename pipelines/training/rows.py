@@ -46,17 +46,15 @@ class Batch:
 def text_rows(
     tokenizer: Tokenizer, examples: Sequence[Example], labels: Mapping[str, Sequence[str]], max_tokens: int
 ) -> Rows:
-    """Encodes texts, one with an entity as the pair (entity, text), cut to `max_tokens` at the text's end.
+    """Encodes texts, one with an entity as the pair (entity, text), cut to `max_tokens` as the live path cuts them.
 
     Raises:
         ConfigError: a label that is not among `labels` of its task; names the row.
     """
-    tokenizer.enable_truncation(max_length=max_tokens, strategy="only_second")
-    pairs = [(e.entity, e.text) for e in examples if e.entity is not None]
-    paired = iter(tokenizer.encode_batch(pairs) if pairs else [])
-    tokenizer.enable_truncation(max_length=max_tokens)
-    alone = iter(tokenizer.encode_batch([e.text for e in examples if e.entity is None]))
-    encodings: list[Encoding] = [next(alone if e.entity is None else paired) for e in examples]
+    tokenizer.enable_truncation(max_length=max_tokens, strategy="longest_first")
+    encodings: list[Encoding] = tokenizer.encode_batch(
+        [example.text if example.entity is None else (example.entity, example.text) for example in examples]
+    )
     return Rows(
         [encoding.ids for encoding in encodings],
         [encoding.type_ids for encoding in encodings],

@@ -9,6 +9,7 @@ from monitor.adapters.two_head_model import save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
+from pipelines.labels.evaluation import check_evaluation
 from pipelines.training.encoder import save_tokenizer
 from pipelines.training.judge import Judge
 from pipelines.training.model_card import write_card
@@ -22,6 +23,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json."""
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
     rows, repeats, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
+    check_evaluation(rows, [part.path(options.data) for part in recipe.train if part.kind == "label_set"])
     start = options.encoder or recipe.encoder
     fitting, calibrating = split_as_before([e.text for e in rows], recipe, start)
     kept = [rows[i] for i in calibrating]

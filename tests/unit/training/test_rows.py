@@ -42,7 +42,7 @@ def test_padding_is_masked() -> None:
 
 
 def test_an_entity_and_its_text_are_a_pair(tokenizer: Tokenizer) -> None:
-    """The entity is never cut; rows keep their order whatever their kind."""
+    """The longer of the two is cut; rows keep their order whatever their kind."""
     examples = [
         Example("oil falls at plant 7", sentiment="negative"),
         Example("profit " * 40, sentiment="positive", entity="bank"),
