@@ -1,4 +1,4 @@
-"""Command line: `pipelines replay | train | sample-feed`."""
+"""Command line: `pipelines replay | encoder | train | evaluate | export | labels | sample-feed`."""
 
 from __future__ import annotations
 

@@ -92,6 +92,7 @@ class Recipe(_Table):
     loop: LoopOptions = LoopOptions()
     train: tuple[DataFile, ...] = Field(min_length=1)
     held_out: tuple[DataFile, ...] = ()
+    enabled: bool = Field(True, description="Whether the model serves its language by default once it is shipped.")
     entity_swap: bool = Field(False, description="Also measure how far a company's name sways the sentiment.")
     notes: str = Field("", description="Goes into the model card.")
 

@@ -41,6 +41,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         "version": recipe.version,
         "language": recipe.language,
         "max_tokens": recipe.max_tokens,
+        "enabled": recipe.enabled,
         "entity_pairs": any(e.entity is not None for e in rows),
         "heads": {
             task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
