@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,7 +223,7 @@ def test_the_mean_of_the_weights_lies_between_them() -> None:
 
 def test_only_heads_learn_at_the_heads_rate() -> None:
     """Whatever an encoder's family calls its parts: ELECTRA projects its embeddings, MPNet has a bias of positions."""
-    small = {
+    small: dict[str, Any] = {
         "vocab_size": 20,
         "hidden_size": 8,
         "num_hidden_layers": 1,
