@@ -63,7 +63,7 @@ class TorchClassifier:
         self._device = device_of(settings.device)
         model, heads = load_model(folder)
         self._model = model.to(self._device)
-        self._tokenizer = _tokenizer(folder, int(heads["max_tokens"]))
+        self._tokenizer = load_tokenizer(folder, int(heads["max_tokens"]))
         self._pad_id = next(
             (i for name in ("[PAD]", "<pad>") if (i := self._tokenizer.token_to_id(name)) is not None), 0
         )
@@ -184,7 +184,8 @@ def device_of(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def _tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    """Reads a model folder's tokenizer, cutting at `max_tokens`; raises ConfigError for a file that is no tokenizer."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ConfigError(f"{folder} is no model folder: it has no tokenizer.json", reason="model_missing")

@@ -171,13 +171,18 @@ def _untrained(config: PretrainedConfig, heads: dict[str, Any], path: Path) -> T
         model = TwoHeadModel(config, {task: len(head["id2label"]) for task, head in heads["heads"].items()})
     except KeyError as exc:  # what torch raises for a name that no module can have, such as one with a dot
         raise ConfigError(f"{path}: heads: a head can't be called so: {exc}", reason="model_misfit") from exc
-    positions = int(config.max_position_embeddings) - 2 * (config.model_type in _POSITIONS_BEHIND_PADDING)
+    positions = positions_of(config)
     if heads["max_tokens"] > positions:
         raise ConfigError(
             f"{path}: max_tokens: {heads['max_tokens']}, and the encoder has positions for {positions} tokens",
             reason="model_misfit",
         )
     return model
+
+
+def positions_of(config: PretrainedConfig) -> int:
+    """How many tokens an encoder has positions for; RoBERTa and its kin number them from behind the padding piece."""
+    return int(config.max_position_embeddings) - 2 * (config.model_type in _POSITIONS_BEHIND_PADDING)
 
 
 def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None:

@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
 
+from monitor.adapters.two_head_model import positions_of
 from monitor.errors import ConfigError
 
-_OFFSET_FAMILIES = ("roberta", "xlm-roberta", "mpnet")
 _UNUSED = re.compile(r"\[unused\d+\]")
 
 
@@ -32,8 +32,7 @@ def load_encoder(name_or_path: str, max_tokens: int) -> tuple[PreTrainedModel, T
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True).backend_tokenizer
     except (OSError, ValueError, RuntimeError, SafetensorError) as exc:
         raise ConfigError(f"no encoder can be had from {name_or_path}: {exc}") from exc
-    # RoBERTa and its kin number positions from behind the padding piece.
-    positions = model.config.max_position_embeddings - (2 if model.config.model_type in _OFFSET_FAMILIES else 0)
+    positions = positions_of(model.config)
     if positions < max_tokens:
         raise ConfigError(
             f"{name_or_path} reads {positions} word pieces at most, the recipe's max_tokens is {max_tokens}"
@@ -87,11 +86,3 @@ def _renumber(state: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes tokenizer.json."""
     tokenizer.save(str(folder / "tokenizer.json"))
-
-
-def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
-    """Reads what `save_tokenizer` wrote."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=max_tokens)
-    return tokenizer

@@ -10,11 +10,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from monitor.adapters.torch_classifier import load_tokenizer
 from monitor.adapters.two_head_model import HEADS, WEIGHTS, TwoHeadModel, load_model, read_heads
 from monitor.errors import ConfigError
 from pipelines.datasets.load import sha256_of
 from pipelines.datasets.splits import clusters_of, split_by_cluster
-from pipelines.training.encoder import load_encoder, load_tokenizer
+from pipelines.training.encoder import load_encoder
 from pipelines.training.recipe import Recipe
 
 KEPT = "kept.json"  # first quarter of the SHA-256 of each text that was kept from fitting
