@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -50,13 +51,18 @@ class EmbeddedKafka(LoopbackServer):
         cache_dir: where the jars are kept; None for the user's cache.
         say: told in a line what goes on.
         properties: broker settings to add or replace, such as {"message.max.bytes": 2_000_000}.
+        cluster_id: the id that its storage is formatted with, where several nodes are one cluster; "" for a random one.
         watchdog: the watchdog to run under; None for one of its own.
+
+    Attributes:
+        format_arguments: what its storage is formatted with besides, such as SCRAM users.
     """
 
     name = "Kafka"
     port_count = 2
     start_seconds = 90.0
     stop_seconds = 10.0
+    format_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -65,13 +71,14 @@ class EmbeddedKafka(LoopbackServer):
         say: Callable[[str], None],
         cache_dir: Path | None = None,
         properties: Mapping[str, str | int] | None = None,
+        cluster_id: str = "",
         watchdog: Watchdog | None = None,
     ) -> None:
         super().__init__(run_dir=run_dir, say=say, watchdog=watchdog)
         self._cache_dir = cache_dir
         self._properties = dict(properties or {})
         self._class_path = ""
-        self._cluster_id = ""
+        self._cluster_id = cluster_id
 
     @property
     def address(self) -> str:
@@ -83,9 +90,9 @@ class EmbeddedKafka(LoopbackServer):
         shutil.rmtree(self._home / _TEMPORARY_DIR, ignore_errors=True)
         (self._home / _TEMPORARY_DIR).mkdir(exist_ok=True)
         (self._home / LOG4J_FILE).write_text(LOG4J_PROPERTIES, encoding="ascii")
-        self._cluster_id = _cluster_id_in(self._home / DATA_DIR)
-        if not self._cluster_id:
-            self._cluster_id = _new_cluster_id()
+        formatted = _cluster_id_in(self._home / DATA_DIR)
+        self._cluster_id = formatted or self._cluster_id or new_cluster_id()
+        if not formatted:
             self._format()
 
     def _launch(self, ports: tuple[int, ...]) -> ManagedProcess:
@@ -105,8 +112,10 @@ class EmbeddedKafka(LoopbackServer):
                 client.close()
         except KafkaError:
             return False
-        # Somebody else's Kafka may have taken the port. A broker is listed once it may lead partitions.
-        return bool(cluster["brokers"]) and cluster["cluster_id"] == self._cluster_id
+        # Somebody else's Kafka may have taken the port. A broker that is fenced may not lead partitions yet; in a cluster
+        # the other nodes are listed as well.
+        ready = {broker["port"] for broker in cluster["brokers"] if not broker.get("is_fenced")}
+        return cluster["cluster_id"] == self._cluster_id and port in ready
 
     def _find_class_path(self) -> str:
         home = os.environ.get(KAFKA_HOME_VARIABLE)
@@ -124,8 +133,8 @@ class EmbeddedKafka(LoopbackServer):
 
     def _format(self) -> None:
         # The ports written here are replaced before the broker starts; the storage doesn't keep them.
-        self._write_properties(free_ports(2))
-        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", _SERVER_FILE]
+        self._write_properties(free_ports(self.port_count))
+        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", _SERVER_FILE, *self.format_arguments]
         process = self._run_java("kafka-format", tool)
         try:
             status = process.wait(_FORMAT_SECONDS)
@@ -139,8 +148,11 @@ class EmbeddedKafka(LoopbackServer):
             )
 
     def _write_properties(self, ports: tuple[int, ...]) -> None:
-        settings = server_properties(ports, self._properties)
-        (self._home / _SERVER_FILE).write_text(properties_text(settings), encoding="ascii")
+        (self._home / _SERVER_FILE).write_text(properties_text(self._settings(ports)), encoding="ascii")
+
+    def _settings(self, ports: tuple[int, ...]) -> dict[str, str]:
+        """The broker's settings on these ports."""
+        return server_properties(ports[:2], self._properties)
 
     def _run_java(self, name: str, arguments: list[str]) -> ManagedProcess:
         argv = [find_java(), *_JVM_OPTIONS, *arguments]
@@ -157,7 +169,7 @@ def _cluster_id_in(data_dir: Path) -> str:
     return entries.get("cluster.id", "")
 
 
-def _new_cluster_id() -> str:
+def new_cluster_id() -> str:
     """A random id in Kafka's form: 16 bytes in URL-safe base64 without padding."""
     # A leading dash would read as an option on the tool's command line.
     while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):

@@ -58,7 +58,12 @@ class EmbeddedValkey(LoopbackServer):
         self._program = _valkey_server()
 
     def _launch(self, ports: tuple[int, ...]) -> ManagedProcess:
-        options = {
+        argv = [self._program, *(word for key, value in self._options(ports).items() for word in (f"--{key}", value))]
+        return self._run("valkey", argv)
+
+    def _options(self, ports: tuple[int, ...]) -> dict[str, str]:
+        """What the server is started with, option by option."""
+        return {
             "port": str(ports[0]),
             "bind": LOOPBACK,
             "protected-mode": "yes",
@@ -74,8 +79,6 @@ class EmbeddedValkey(LoopbackServer):
             "maxmemory": str(self._maxmemory_bytes or 0),
             "maxmemory-policy": "noeviction",
         }
-        argv = [self._program, *(word for key, value in options.items() for word in (f"--{key}", value))]
-        return self._run("valkey", argv)
 
     def _answers(self, port: int) -> bool:
         if not accepts_connections(port):
