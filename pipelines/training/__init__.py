@@ -33,6 +33,19 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--encoder", metavar="PATH_OR_NAME", help="in place of the recipe's encoder")
     parser.add_argument(
+        "--mean-with",
+        type=Path,
+        action="append",
+        metavar="MODEL",
+        help="start at the mean of the weights of the model --encoder and this one; may be repeated",
+    )
+    parser.add_argument(
+        "--keep-as", type=Path, metavar="MODEL", help="keep the rows from fitting that this model has kept from it"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, metavar="MODEL", help="the model that a recipe's `taught` files are also learnt from"
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         required=True,
@@ -55,7 +68,17 @@ def run_options(args: argparse.Namespace) -> RunOptions:
     """What the flags say."""
     from pipelines.training.run import RunOptions  # noqa: PLC0415 - torch takes seconds to import
 
-    return RunOptions(args.data, args.out, args.encoder, args.device, args.wandb, args.anew)
+    return RunOptions(
+        args.data,
+        args.out,
+        args.encoder,
+        args.device,
+        args.wandb,
+        args.anew,
+        mean_with=tuple(args.mean_with or ()),
+        keep_as=args.keep_as,
+        teacher=args.teacher,
+    )
 
 
 def _recipe(name: str) -> Path:

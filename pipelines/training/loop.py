@@ -104,6 +104,10 @@ def _step(
         task_loss(values.float(), batch.labels[task].to(device), class_weight[task].to(device), options)
         for task, values in logits.items()
     ]
+    losses += [
+        options.teacher_weight * taught_loss(logits[task].float(), told.to(device))
+        for task, told in batch.taught.items()
+    ]
     loss = torch.stack(losses).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -156,6 +160,17 @@ def task_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor,
     missed = 1 - flat.softmax(dim=-1).gather(1, target[:, None]).squeeze(1)
     weight = weights[target]
     return (weight * missed**options.focal_gamma * each).sum() / weight.sum()
+
+
+def taught_loss(logits: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy to a teacher's probabilities over the rows that it was asked of (Hinton et al., 2015, at T = 1).
+
+    Args:
+        logits: (batch, classes).
+        told: (batch, classes) probabilities, zeros in rows without.
+    """
+    asked = told.sum().clamp(min=1.0)  # a row's probabilities sum up to 1
+    return -(told * logits.log_softmax(dim=-1)).sum() / asked
 
 
 def class_weights(model: nn.Module, rows: Rows, power: float) -> dict[str, torch.Tensor]:

@@ -34,6 +34,7 @@ class DataFile(_Table):
     texts: str = Field("", description="Kind hashed_labels: the file that holds the texts, under the data folder.")
     clean: bool = Field(False, description="Drop repeated texts, and every text that comes with different labels.")
     share: float = Field(1.0, gt=0, le=1, description="Only this share of the file, by near-duplicate cluster.")
+    taught: bool = Field(False, description="Its rows are also learnt from the probabilities of `--teacher`.")
 
     def path(self, data: Path) -> Path:
         """Where it is, given the data folder."""
@@ -57,7 +58,7 @@ class DataFile(_Table):
 class LoopOptions(_Table):
     """How to train; the rates are AdamW's peak learning rates."""
 
-    epochs: int = Field(3, ge=1, le=1000)
+    epochs: int = Field(3, ge=0, le=1000, description="0: only temperatures and figures of what it starts from.")
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1.2e-4, gt=0, description="Encoder.")
     head_learning_rate: float = Field(1e-3, gt=0, description="Heads, which start from nothing.")
@@ -67,6 +68,7 @@ class LoopOptions(_Table):
     class_weight_power: float = Field(0.0, ge=0, le=2, description="0: rows count alike; 0.5: by root of rarity.")
     focal_gamma: float = Field(0.0, ge=0, le=5, description="Focal loss (Lin et al., 2017); 0 is cross-entropy.")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    teacher_weight: float = Field(0.5, gt=0, le=10, description="Of the teacher's loss; a label's counts 1.")
     average_decay: float = Field(0.0, ge=0, lt=1, description="Running mean of the weights per step; 0 keeps the last.")
     lora_rank: int = Field(0, ge=0, le=512, description="Low-rank adapters in the attention; 0 tunes every weight.")
     patience: int = Field(2, ge=1, description="Epochs without a better macro-F1 after which training stops.")
@@ -104,6 +106,8 @@ class Recipe(_Table):
             raise ValueError("train: repeat, share and clean are not for ner")
         if self.entity_swap and ("sentiment" not in self.tasks or self.language not in SWAP_LANGUAGES):
             raise ValueError(f"entity_swap: needs the task sentiment and a language of {', '.join(SWAP_LANGUAGES)}")
+        if "ner" in self.tasks and any(part.taught for part in self.train):
+            raise ValueError("train: taught is not for ner")
         if self.train_tokens > self.max_tokens:
             raise ValueError("train_tokens must not exceed max_tokens")
         return self

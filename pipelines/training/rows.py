@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,11 +23,13 @@ class Rows:
         ids: word-piece ids per row.
         segments: 0 for the first text of a row, 1 for the second, per piece.
         labels: by task one entry a row: a class index, or for token tasks one per piece; `NO_LABEL` where there is none.
+        taught: by task (rows, classes) probabilities of a teacher; zeros where it was not asked.
     """
 
     ids: list[list[int]]
     segments: list[list[int]]
     labels: dict[str, list[np.ndarray]]
+    taught: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -35,12 +37,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded input_ids, attention_mask and token_type_ids, each (batch, tokens); labels (batch,) or (batch, tokens)."""
+    """Padded input_ids, attention_mask and token_type_ids, each (batch, tokens); labels (batch,) or (batch, tokens).
+
+    `taught` is by task (batch, classes), see `Rows`.
+    """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     token_type_ids: torch.Tensor
     labels: dict[str, torch.Tensor]
+    taught: dict[str, torch.Tensor]
 
 
 def text_rows(
@@ -127,4 +133,5 @@ def collate(rows: Rows, chosen: Sequence[int] | np.ndarray, pad_id: int) -> Batc
         labels[task] = padded(column, NO_LABEL) if of_tokens else torch.as_tensor(np.array([column[i] for i in chosen]))
     lengths = torch.tensor([len(rows.ids[i]) for i in chosen])
     mask = (torch.arange(width) < lengths[:, None]).long()
-    return Batch(padded(rows.ids, pad_id), mask, padded(rows.segments, 0), labels)
+    taught = {task: torch.from_numpy(told[np.asarray(chosen)]) for task, told in rows.taught.items()}
+    return Batch(padded(rows.ids, pad_id), mask, padded(rows.segments, 0), labels, taught)

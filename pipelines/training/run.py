@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from monitor.adapters.two_head_model import read_heads
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example
 from pipelines.datasets.load import sha256_of
@@ -38,6 +39,9 @@ class RunOptions:
         data: folder that the recipe's file names are relative to.
         out: model folder to write; curves and checkpoints of the run under way are in it as well.
         encoder: path or hub name in place of the recipe's.
+        mean_with: model folders whose weights are averaged with those of the model folder `encoder`.
+        keep_as: model folder: the rows that it kept from fitting are kept from it here too.
+        teacher: model folder whose probabilities the recipe's `taught` files are learnt from.
         device: `auto`, `cpu` or `cuda`.
         wandb: project of Weights & Biases to send curves to.
         anew: forget a checkpoint instead of resuming from it.
@@ -49,6 +53,9 @@ class RunOptions:
     device: str = "auto"
     wandb: str | None = None
     anew: bool = False
+    mean_with: tuple[Path, ...] = ()
+    keep_as: Path | None = None
+    teacher: Path | None = None
 
 
 def run_recipe(recipe_path: Path, options: RunOptions) -> dict[str, Any]:
@@ -124,9 +131,12 @@ def not_held_out(train: Sequence[Example], held_out: Sequence[Example], leaks: s
     return kept
 
 
-def provenance(recipe: Recipe, data: Path, start: str) -> dict[str, Any]:
-    """What the model comes from: encoder, files with their sums and licences, versions, recipe."""
-    origin = origin_of(start, recipe)
+def provenance(recipe: Recipe, data: Path, starts: Sequence[str], teacher: Path | None = None) -> dict[str, Any]:
+    """What the model comes from: encoder, models before it, files with their sums and licences, versions, recipe."""
+    origin = origin_of(starts, recipe)
+    if teacher is not None:
+        told = read_heads(teacher)
+        origin |= {"taught_by": f"{told['name']}@{told['version']}", "before": origin["before"] + told["trained_on"]}
     files = [
         {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.measured(data))} for part in recipe.train
     ]
@@ -155,6 +165,8 @@ def _identity(recipe: Recipe, rows: Rows, model: nn.Module) -> str:
     for column in columns:
         for value in column:
             digest.update(np.asarray(value, dtype=np.int64).tobytes())
+    for told in rows.taught.values():
+        digest.update(told.tobytes())
     for name, weight in model.state_dict().items():
         digest.update(name.encode() + weight.cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -21,6 +21,32 @@ from pipelines.training.recipe import Recipe
 KEPT = "kept.json"  # first quarter of the SHA-256 of each text that was kept from fitting
 
 
+def mean_of(starts: Sequence[str], recipe: Recipe, names: dict[str, list[str]]) -> tuple[TwoHeadModel, Tokenizer]:
+    """Builds the network to train: `model_from` of one start, or the mean of the weights of several models.
+
+    The mean of models that were tuned from one encoder is often better than each (Wortsman et al., 2022, "Model soups").
+
+    Raises:
+        ConfigError: a start can't be used, or several don't have the same shape and classes.
+    """
+    model, tokenizer = model_from(starts[0], recipe, names)
+    if len(starts) == 1:
+        return model, tokenizer
+    total = {name: weight.clone() for name, weight in model.state_dict().items() if weight.is_floating_point()}
+    for start in starts[1:]:
+        other, heads = load_model(Path(start))
+        classes = {task: list(head["id2label"].values()) for task, head in heads["heads"].items()}
+        weights = other.state_dict()
+        if classes != names or any(n not in weights or weights[n].shape != w.shape for n, w in total.items()):
+            raise ConfigError(
+                f"{start}: has other classes or another shape than {starts[0]}; there is no mean of the two"
+            )
+        for name in total:
+            total[name] += weights[name]
+    model.load_state_dict({name: weight / len(starts) for name, weight in total.items()}, strict=False)
+    return model, tokenizer
+
+
 def model_from(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple[TwoHeadModel, Tokenizer]:
     """Builds the network to train.
 
@@ -48,27 +74,34 @@ def model_from(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple
     return model, tokenizer
 
 
-def split_as_before(texts: Sequence[str], recipe: Recipe, start: str) -> tuple[list[int], list[int]]:
+def split_as_before(texts: Sequence[str], recipe: Recipe, before: Sequence[str]) -> tuple[list[int], list[int]]:
     """Splits into rows to fit and rows kept for temperatures and early stopping, in whole near-duplicate clusters.
 
-    Where the run goes on from another model, that one's kept rows are kept again and nothing else: any other row may have
-    been fitted by it, and a temperature fitted on such rows would be too low.
+    Where the run goes on from other models, the rows that all of them kept are kept again and nothing else: any other row may
+    have been fitted by one, and a temperature fitted on such rows would be too low. `before` may name encoders too, which
+    have kept nothing.
 
     Raises:
-        ConfigError: it goes on from a model that doesn't say what it kept, or kept none of these rows.
+        ConfigError: it goes on from a model that doesn't say what it kept, or none of these rows was kept by all.
     """
-    if not (Path(start) / HEADS).is_file():
+    models = [Path(start) for start in before if (Path(start) / HEADS).is_file()]
+    if not models:
         return split_by_cluster(texts, recipe.calibration_share, recipe.loop.seed)
-    file = Path(start) / KEPT
-    if not file.is_file():
-        raise ConfigError(f"{start} has no {KEPT}: a run that goes on from it can't know which rows it has not fitted")
-    before = set(json.loads(file.read_text(encoding="utf-8")))
+    named = set.intersection(*map(_kept_by, models))
     clusters = clusters_of(texts)
-    chosen = {cluster for cluster, text in zip(clusters, texts, strict=True) if _sum_of(text) in before}
+    chosen = {cluster for cluster, text in zip(clusters, texts, strict=True) if _sum_of(text) in named}
     kept = [i for i, cluster in enumerate(clusters) if cluster in chosen]
     if not kept:
-        raise ConfigError(f"{file}: none of the rows that it names is in the recipe's files")
+        files = ", ".join(str(model / KEPT) for model in models)
+        raise ConfigError(f"{files}: none of the rows named there is in the recipe's files")
     return [i for i, cluster in enumerate(clusters) if cluster not in chosen], kept
+
+
+def _kept_by(model: Path) -> set[str]:
+    file = model / KEPT
+    if not file.is_file():
+        raise ConfigError(f"{model} has no {KEPT}: a run that goes on from it can't know which rows it has not fitted")
+    return set(json.loads(file.read_text(encoding="utf-8")))
 
 
 def save_kept(texts: Sequence[str], folder: Path) -> None:
@@ -76,13 +109,15 @@ def save_kept(texts: Sequence[str], folder: Path) -> None:
     (folder / KEPT).write_text(json.dumps(sorted({_sum_of(text) for text in texts})) + "\n", encoding="utf-8")
 
 
-def origin_of(start: str, recipe: Recipe) -> dict[str, Any]:
-    """The encoder with the sum of its weights; of a model folder that one's encoder and training files."""
-    folder = Path(start)
+def origin_of(starts: Sequence[str], recipe: Recipe) -> dict[str, Any]:
+    """The encoder with the sum of its weights; of model folders their encoder and training files."""
+    folder = Path(starts[0])
     if (folder / HEADS).is_file():
-        before = read_heads(folder)
-        told = {"encoder": before.get("encoder", {}), "before": before.get("trained_on", [])}
-        return {**told, "went_on_from": f"{before['name']}@{before['version']}"}
+        models = [read_heads(Path(start)) for start in starts]
+        files = [part for model in models for part in model.get("trained_on", [])]
+        names = ", ".join(f"{model['name']}@{model['version']}" for model in models)
+        told = {"encoder": models[0].get("encoder", {}), "before": files}
+        return {**told, "went_on_from" if len(models) == 1 else "mean_of": names}
     encoder = {"name": recipe.encoder, "licence": recipe.encoder_licence}
     if (folder / WEIGHTS).is_file():
         encoder["sha256"] = sha256_of(folder / WEIGHTS)

@@ -61,7 +61,7 @@ def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         "version": recipe.version,
         "language": recipe.language,
         "max_tokens": recipe.max_tokens,
-        **provenance(recipe, options.data, options.encoder or recipe.encoder),
+        **provenance(recipe, options.data, [options.encoder or recipe.encoder]),
         "rows": {"read": len(read), "leaking": len(read) - len(rows), "fitted": len(fitting), "kept": len(kept)},
         "f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {

@@ -16,24 +16,28 @@ from pipelines.training.model_card import write_card
 from pipelines.training.recipe import DataFile, Recipe
 from pipelines.training.rows import label_indices, text_rows
 from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
-from pipelines.training.start import model_from, save_kept, split_as_before
+from pipelines.training.start import mean_of, save_kept, split_as_before
+from pipelines.training.teacher import taught_rows
 
 
 def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json."""
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
-    rows, repeats, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
+    rows, parts, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
     check_evaluation(rows, [part.path(options.data) for part in recipe.train if part.kind == "label_set"])
-    start = options.encoder or recipe.encoder
-    fitting, calibrating = split_as_before([e.text for e in rows], recipe, start)
+    starts = [options.encoder or recipe.encoder, *map(str, options.mean_with)]
+    before = [*starts, *([str(options.keep_as)] if options.keep_as else [])]
+    fitting, calibrating = split_as_before([e.text for e in rows], recipe, before)
     kept = [rows[i] for i in calibrating]
     names = _label_names(recipe, rows)
     _check_labels(names, kept, [e for part in held_out.values() for e in part])
-    model, tokenizer = model_from(start, recipe, names)
+    model, tokenizer = mean_of(starts, recipe, names)
     judge = Judge(model, tokenizer, pad_id_of(tokenizer), names, recipe)
 
-    repeated = [rows[i] for i in fitting for _ in range(repeats[i])]
-    encoded = text_rows(tokenizer, repeated, names, recipe.train_tokens)
+    repeated = [i for i in fitting for _ in range(parts[i].repeat)]
+    encoded = text_rows(tokenizer, [rows[i] for i in repeated], names, recipe.train_tokens)
+    if asked := [place for place, i in enumerate(repeated) if parts[i].taught]:
+        encoded = taught_rows(encoded, [rows[i] for i in repeated], asked, options.teacher, names)
     scores = tune(model, model.prefix, encoded, judge.pad_id, recipe, options, lambda: judge.macro_f1(kept))
     temperatures = judge.temperatures(kept)
     heads = {
@@ -47,7 +51,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
             task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
             for task, labels in names.items()
         },
-        **provenance(recipe, options.data, start),
+        **provenance(recipe, options.data, starts, options.teacher),
         "rows": {**counts, "fitted": len(fitting), "calibrated": len(calibrating)},
         "macro_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {file: judge.figures(part, temperatures) for file, part in held_out.items()},
@@ -72,21 +76,22 @@ def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Examp
 
 def _training_examples(
     recipe: Recipe, options: RunOptions, held_out: Sequence[Example]
-) -> tuple[list[Example], list[int], dict[str, int]]:
-    """Usable rows that repeat nothing held out, how often each is seen, and how many there were."""
-    rows, repeats = [], []
+) -> tuple[list[Example], list[DataFile], dict[str, int]]:
+    """Usable rows that repeat nothing held out, the file that each is from, and how many there were."""
+    rows: list[Example] = []
+    parts: list[DataFile] = []
     for part in recipe.train:
         found = _examples(part, recipe, options)
         found = [row for row in found if any(getattr(row, task) is not None for task in recipe.tasks)]
         rows += found
-        repeats += [part.repeat] * len(found)
+        parts += [part] * len(found)
     read = len(rows)
     rows = as_served(rows)
     unique = list({(row.text, row.entity, row.sentiment, row.topic): i for i, row in enumerate(rows)}.values())
-    rows, repeats = [rows[i] for i in unique], [repeats[i] for i in unique]
+    rows, parts = [rows[i] for i in unique], [parts[i] for i in unique]
     kept = not_held_out(rows, held_out, recipe.leaks)
     counts = {"read": read, "repeated": read - len(rows), "leaking": len(rows) - len(kept)}
-    return [rows[i] for i in kept], [repeats[i] for i in kept], counts
+    return [rows[i] for i in kept], [parts[i] for i in kept], counts
 
 
 def _label_names(recipe: Recipe, rows: Sequence[Example]) -> dict[str, list[str]]:

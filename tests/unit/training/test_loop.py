@@ -16,7 +16,7 @@ from transformers import BertConfig, ElectraConfig, MPNetConfig
 from monitor.adapters.two_head_model import TwoHeadModel
 from monitor.errors import ConfigError
 from pipelines.training.checkpoints import Checkpoints, Position
-from pipelines.training.loop import Watch, learning_rate_factor, rarity_weights, task_loss, train
+from pipelines.training.loop import Watch, learning_rate_factor, rarity_weights, task_loss, taught_loss, train
 from pipelines.training.recipe import LoopOptions
 from pipelines.training.rows import NO_LABEL, Rows
 from pipelines.training.weights import WeightMean, parameter_groups
@@ -85,6 +85,16 @@ def test_focal_loss_counts_what_is_known_already_for_less(gamma: float, margin: 
     focal = task_loss(logits, label, EVEN, LoopOptions(focal_gamma=gamma)).item()
     missed = 1 - 1 / (1 + np.exp(-margin))
     assert focal == pytest.approx(plain * missed**gamma, rel=1e-3, abs=1e-6)
+
+
+def test_a_teacher_is_only_heard_on_the_rows_that_it_was_asked_of() -> None:
+    """And where it is as sure as a label, its loss is the label's."""
+    logits = torch.tensor([[1.0, 3.0], [2.0, 0.0]], requires_grad=True)
+    loss = taught_loss(logits, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    assert loss.item() == pytest.approx(task_loss(logits, torch.tensor([1, NO_LABEL]), EVEN, PLAIN).item(), abs=1e-6)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient[1].tolist() == [0, 0]
+    assert taught_loss(logits, torch.zeros(2, 2)).item() == 0
 
 
 def test_token_labels_are_a_loss_like_any_other() -> None:
@@ -219,6 +229,17 @@ def test_the_mean_of_the_weights_lies_between_them() -> None:
     assert ((between > before) & (between <= after + 1e-6)).all()
     mean.swap()
     assert torch.equal(weights_of(model), after)
+
+
+def test_the_loop_learns_from_a_teacher_alone() -> None:
+    """Rows without a label take the teacher's classes on."""
+    rows = some_rows()
+    told = np.eye(2, dtype=np.float32)[[int(label) for label in rows.labels["topic"]]]
+    unlabelled = Rows(rows.ids, rows.segments, {"topic": [np.array(NO_LABEL) for _ in rows.ids]}, {"topic": told})
+    model = Small()
+    train(model, unlabelled, 0, LoopOptions(epochs=30, batch_size=8, learning_rate=0.05, head_learning_rate=0.05))
+    ids = torch.tensor(rows.ids)
+    assert (model(ids, torch.ones_like(ids))["topic"].argmax(1).numpy() == told.argmax(1)).mean() > 0.9
 
 
 def test_only_heads_learn_at_the_heads_rate() -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,58 @@ def test_a_run_that_goes_on_keeps_what_was_kept_and_the_heads(
     assert np.allclose(probabilities[: len(TEXTS)], probabilities[len(TEXTS) :], atol=2e-3)
     assert heads["entity_swap"]["names"] >= 50
     assert "company names put into" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_the_mean_of_models_is_calibrated_on_what_all_of_them_kept(
+    trained: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """Without an epoch; of a model with itself it is that model."""
+    recipe = (data_folder / "recipe.toml").read_text().replace("epochs = 1", "epochs = 0")
+    (tmp_path / "mean.toml").write_text(recipe)
+    options = RunOptions(data_folder, tmp_path / "out", str(trained), mean_with=(trained, trained))
+    heads = run_recipe(tmp_path / "mean.toml", options)
+    assert heads["mean_of"] == "tiny@1, tiny@1, tiny@1"
+    assert (tmp_path / "out" / "kept.json").read_text() == (trained / "kept.json").read_text()
+    before, after = load_file(trained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    assert all(np.allclose(before[name].numpy(), after[name].numpy(), atol=1e-3) for name in before)
+
+
+def test_models_of_other_classes_have_no_mean(trained: Path, data_folder: Path, tmp_path: Path) -> None:
+    """It is an error that names both."""
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    heads = json.loads((other / "heads.json").read_text())
+    names = heads["heads"]["topic"]["id2label"]
+    names["0"], names["1"] = names["1"], names["0"]
+    (other / "heads.json").write_text(json.dumps(heads))
+    recipe = (data_folder / "recipe.toml").read_text().replace("epochs = 1", "epochs = 0")
+    (tmp_path / "mean.toml").write_text(recipe)
+    options = RunOptions(data_folder, tmp_path / "out", str(trained), mean_with=(other,))
+    with pytest.raises(ConfigError, match="other classes"):
+        run_recipe(tmp_path / "mean.toml", options)
+
+
+def test_a_run_keeps_what_another_model_kept(
+    trained: Path, encoder_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """So that the two may be averaged, or one may teach the other."""
+    recipe = (data_folder / "recipe.toml").read_text()
+    (tmp_path / "other.toml").write_text(recipe.replace("[loop]", "[loop]\nseed = 99"))
+    options = RunOptions(data_folder, tmp_path / "out", str(encoder_folder), keep_as=trained)
+    run_recipe(tmp_path / "other.toml", options)
+    assert (tmp_path / "out" / "kept.json").read_text() == (trained / "kept.json").read_text()
+
+
+def test_taught_files_want_a_teacher_and_name_it(
+    trained: Path, encoder_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """The card of the taught model has the teacher's training files too."""
+    recipe = (
+        (data_folder / "recipe.toml").read_text().replace('kind = "topic_csv"', 'kind = "topic_csv"\ntaught = true')
+    )
+    (tmp_path / "taught.toml").write_text(recipe)
+    plain = RunOptions(data_folder, tmp_path / "out", str(encoder_folder))
+    with pytest.raises(ConfigError, match="--teacher"):
+        run_recipe(tmp_path / "taught.toml", plain)
+    heads = run_recipe(tmp_path / "taught.toml", replace(plain, teacher=trained))
+    assert heads["taught_by"] == "tiny@1"

@@ -1,0 +1,58 @@
+"""Distillation: what a teacher, usually a larger model, says of rows; learnt beside their labels or in place of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from monitor.adapters.torch_classifier import load_tokenizer
+from monitor.adapters.two_head_model import load_model
+from monitor.errors import ConfigError
+from pipelines.datasets.examples import Example
+from pipelines.evaluation.figures import softmax
+from pipelines.training.loop import predict
+from pipelines.training.rows import Rows, text_rows
+
+
+def taught_rows(
+    rows: Rows,
+    examples: Sequence[Example],
+    asked: Sequence[int],
+    teacher: Path | None,
+    names: Mapping[str, Sequence[str]],
+) -> Rows:
+    """The rows with the teacher's calibrated probabilities, for each task that it has.
+
+    Args:
+        rows: encoded for the model to train.
+        examples: the same, as texts.
+        asked: indices of those that the teacher is asked of; the others get zeros.
+        teacher: its model folder.
+        names: class names by task, in the order of the model to train.
+
+    Raises:
+        ConfigError: no teacher was given, or its classes are others.
+    """
+    if teacher is None:
+        raise ConfigError("the recipe has taught files: --teacher MODEL must say what they are learnt from")
+    model, heads = load_model(teacher)
+    tokenizer = load_tokenizer(teacher, int(heads["max_tokens"]))
+    pad_id = next(i for name in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(name)) is not None)
+    encoded = text_rows(tokenizer, [examples[i] for i in asked], {}, int(heads["max_tokens"]))
+    logits = predict(model, encoded, pad_id)
+    taught = {}
+    for task in names.keys() & heads["heads"].keys():
+        head = heads["heads"][task]
+        known = list(head["id2label"].values())
+        if sorted(known) != sorted(names[task]):
+            raise ConfigError(
+                f"{teacher}: its {task} classes are {', '.join(known)}; expected {', '.join(names[task])}"
+            )
+        order = [known.index(name) for name in names[task]]
+        told = np.zeros((len(rows), len(order)), dtype=np.float32)
+        told[list(asked)] = softmax(np.stack(logits[task]), float(head["temperature"]))[:, order]
+        taught[task] = told
+    return replace(rows, taught=taught)
