@@ -6,7 +6,7 @@ repeat wrongly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -69,9 +69,19 @@ class StoryMemory(Protocol):
     def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
         """Stores claims, each whole or not at all, and returns what stands for the document afterwards.
 
-        An earlier claim for the same document stands. None means that one of a new story's bands was taken since
-        `look_up`: decide again.
+        An earlier claim for the same document stands. None means that since `look_up` one of a new story's bands was
+        taken, or a reprint's story was forgotten: decide again.
         """
+
+    def forget(self, claims: Sequence[StoryClaim]) -> None:
+        """Takes back each document's claim, if it was made from that very origin; another one stands.
+
+        With the claim that began a story go the story and those of the given bands that still lead to it. Each claim is
+        forgotten whole or not at all; forgetting twice is as good as once.
+        """
+
+    def known_stories(self, story_ids: Collection[str]) -> set[str]:
+        """Returns those of the stories that are remembered; a story is while any claim to it is."""
 
 
 class Classifier(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from monitor.messages import StoryClaim, StoryRecord
 
@@ -13,6 +13,7 @@ class MemoryStoryMemory:
     def __init__(self) -> None:
         self._claims: dict[str, StoryClaim] = {}
         self._bands: dict[str, StoryRecord] = {}
+        self._stories: set[str] = set()
 
     def look_up(
         self, ids: Sequence[str], bands: Sequence[str]
@@ -24,13 +25,32 @@ class MemoryStoryMemory:
         """See StoryMemory."""
         return [self._remember(claim) for claim in claims]
 
+    def forget(self, claims: Sequence[StoryClaim]) -> None:
+        """See StoryMemory."""
+        for claim in claims:
+            held = self._claims.get(claim.document_id)
+            if held is None or held.origin != claim.origin:
+                continue
+            del self._claims[claim.document_id]
+            if held.first:
+                self._stories.discard(held.story_id)
+                for band in claim.bands:
+                    record = self._bands.get(band)
+                    if record is not None and record.story_id == held.story_id:
+                        del self._bands[band]
+
+    def known_stories(self, story_ids: Collection[str]) -> set[str]:
+        """See StoryMemory."""
+        return self._stories & set(story_ids)
+
     def _remember(self, claim: StoryClaim) -> StoryClaim | None:
         if claim.document_id in self._claims:
             return self._claims[claim.document_id]
         held = tuple(record.story_id if (record := self._bands.get(band)) else "" for band in claim.bands)
-        if held != claim.seen:
+        if held != claim.seen or (claim.record is None and claim.story_id not in self._stories):
             return None
         if claim.record is not None:
+            self._stories.add(claim.story_id)
             self._bands.update(dict.fromkeys(claim.bands, claim.record))
         stands = StoryClaim(claim.document_id, claim.origin, claim.story_id)
         self._claims[claim.document_id] = stands

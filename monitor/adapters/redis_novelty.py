@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import redis
@@ -30,6 +30,7 @@ class RedisStoryMemory:
         self._keys = RedisKeys(prefix)
         self._horizon_seconds = horizon_seconds
         self._remember = client.register_script(script("remember"))
+        self._forget = client.register_script(script("forget"))
 
     def look_up(
         self, ids: Sequence[str], bands: Sequence[str]
@@ -80,6 +81,29 @@ class RedisStoryMemory:
                 ],
             )
         return [_claim(claim.document_id, value) for claim, value in zip(claims, standing, strict=True)]
+
+    def forget(self, claims: Sequence[StoryClaim]) -> None:
+        """See StoryMemory."""
+        if not claims:
+            return
+        rows = [
+            {"document": claim.document_id, "origin": f"{_SEPARATOR}{claim.origin}", "bands": list(claim.bands)}
+            for claim in claims
+        ]
+        with translated():
+            self._forget(
+                keys=[self._keys.document(claim.document_id) for claim in claims],
+                args=[self._keys.novelty_prefix(), json.dumps(rows, ensure_ascii=False)],
+            )
+
+    def known_stories(self, story_ids: Collection[str]) -> set[str]:
+        """See StoryMemory."""
+        wanted = sorted(story_ids)
+        if not wanted:
+            return set()
+        with translated():
+            sketches: list[Any] = self._client.mget([self._keys.story(story) for story in wanted])
+        return {story for story, sketch in zip(wanted, sketches, strict=True) if sketch}
 
 
 def _claim(document_id: str, value: bytes | None) -> StoryClaim | None:

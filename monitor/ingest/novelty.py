@@ -1,7 +1,8 @@
 """Decides which story each document tells: a near-duplicate joins the story it repeats, anything else begins one.
 
 Guarantees: decided once, when a document is first seen; asked again for the same record, the answer is the same, whoever
-asks. What is remembered is shared by all workers; a story takes in reprints for a bounded time (of availability).
+asks, unless the document or its story's first could not be scored and was released. What is remembered is shared by all
+workers; a story takes in reprints for a bounded time (of availability).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class NoveltyIndex:
 
     def assign(self, documents: Sequence[Document]) -> list[Story]:
         """Returns a story per document, in order."""
-        sketches = [sketch_of(document.headline, document.headline_entities) for document in documents]
+        sketches = [_sketch(document) for document in documents]
         stories: dict[int, Story] = {}
         pending = list(range(len(documents)))
         while pending:
@@ -39,6 +40,33 @@ class NoveltyIndex:
             # Another worker took a band between our look and our claim, or that of the story it repeats: look again.
             pending = [i for i, claim in zip(pending, standing, strict=True) if claim is None]
         return [stories[i] for i in range(len(documents))]
+
+    def release(self, documents: Sequence[Document]) -> None:
+        """Gives back what documents claimed that could not be scored, so that a replay of them counts.
+
+        A story that one of them began goes too: the next reprint begins it anew, and those that had joined it learn so from
+        `settle`. Only a document's own claim goes, the one from its origin. Called before the document's batch is applied,
+        once or again: after a crash in between the record is read again, claims anew and is released again.
+        """
+        claims = [
+            StoryClaim(document.id, document.origin, document.id, bands=_sketch(document).bands)
+            for document in documents
+        ]
+        self._memory.forget(claims)
+
+    def settle(self, documents: Sequence[Document], stories: Sequence[Story]) -> list[Story]:
+        """Returns the stories as they stand: reprints of a story that was released since `assign` are decided anew.
+
+        Called before the documents are published and applied: what has been counted is not decided again.
+        """
+        joined = {story.id for story in stories if not (story.first or story.repeated)}
+        gone = joined - self._memory.known_stories(joined)
+        orphans = [i for i, story in enumerate(stories) if story.id in gone and not (story.first or story.repeated)]
+        if not orphans:
+            return list(stories)
+        self._memory.forget([StoryClaim(documents[i].id, documents[i].origin, stories[i].id) for i in orphans])
+        anew = dict(zip(orphans, self.assign([documents[i] for i in orphans]), strict=True))
+        return [anew.get(i, story) for i, story in enumerate(stories)]
 
     def _remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
         """Stores new stories before reprints of them: a story that is refused must not leave reprints of it behind."""
@@ -80,6 +108,10 @@ class NoveltyIndex:
         record = StoryRecord(document.id, document.available_ms, pack(sketch))
         seen = tuple(held[band] for band in sketch.bands)
         return StoryClaim(document.id, document.origin, document.id, record, sketch.bands, seen)
+
+
+def _sketch(document: Document) -> Sketch:
+    return sketch_of(document.headline, document.headline_entities)
 
 
 def _story(claim: StoryClaim, document: Document) -> Story:

@@ -84,3 +84,56 @@ def test_claims_of_one_call_are_decided_in_order(memory: StoryMemory) -> None:
     """Each sees what those before it stored; one that is refused leaves the others standing."""
     claims = [first("a", ("0:x",)), first("b", ("0:x",)), first("c", ("0:x",), seen=("a",)), first("d", ("1:y",))]
     assert memory.remember(claims) == [standing(claims[0]), None, standing(claims[2]), standing(claims[3])]
+
+
+def test_a_reprint_of_a_story_that_nobody_tells_is_refused(memory: StoryMemory) -> None:
+    """It is decided again: its story was forgotten since the look."""
+    assert memory.remember([StoryClaim("b", "0:2", "a")]) == [None]
+    assert memory.look_up(["b"], []) == ([None], [])
+
+
+def test_a_forgotten_first_takes_its_story_and_its_bands_along(memory: StoryMemory) -> None:
+    """As if it had never come, whatever its id; the next to tell it begins the story."""
+    claim = first("é {a}:1 “新”\x1f2", ("0:x", "1:y"))
+    memory.remember([claim])
+    assert memory.known_stories([claim.story_id, "b"]) == {claim.story_id}
+    for _ in range(2):
+        memory.forget([claim])
+        assert memory.look_up([claim.document_id], ["0:x", "1:y"]) == ([None], [None, None])
+        assert memory.known_stories([claim.story_id, "b"]) == set()
+    again = first("b", ("0:x", "1:y"))
+    assert memory.remember([again]) == [standing(again)]
+
+
+def test_a_forgotten_reprint_leaves_its_story(memory: StoryMemory) -> None:
+    """Only its own claim goes."""
+    original, reprint = first("a", ("0:x",)), StoryClaim("b", "0:2", "a")
+    memory.remember([original])
+    memory.remember([reprint])
+    memory.forget([StoryClaim("b", "0:2", "b", bands=("0:x",))])
+    assert memory.look_up(["a", "b"], ["0:x"]) == ([standing(original), None], [original.record])
+    assert memory.known_stories(["a"]) == {"a"}
+
+
+def test_a_claim_from_another_origin_is_not_forgotten(memory: StoryMemory) -> None:
+    """A second copy, or one whose offset merely ends alike, takes nothing of the first's."""
+    claim = first("a", ("0:x",), origin="0:17")
+    memory.remember([claim])
+    memory.forget([first("a", ("0:x",), origin=origin) for origin in ("0:18", "0:7", "1:17", "7", "0:171")])
+    assert memory.look_up(["a"], ["0:x"]) == ([standing(claim)], [claim.record])
+
+
+def test_a_band_that_a_newer_story_took_over_stays_its_own(memory: StoryMemory) -> None:
+    """The older story goes without it."""
+    older, newer = first("a", ("0:x", "1:y")), first("b", ("0:x",), seen=("a",), origin="0:2")
+    memory.remember([older])
+    memory.remember([newer])
+    memory.forget([older])
+    assert memory.look_up(["b"], ["0:x", "1:y"]) == ([standing(newer)], [newer.record, None])
+
+
+def test_nothing_is_forgotten_of_what_is_not_known(memory: StoryMemory) -> None:
+    """Nor of nothing; nothing is known of nothing."""
+    memory.forget([first("a", ("0:x",))])
+    memory.forget([])
+    assert memory.known_stories([]) == set()

@@ -147,3 +147,83 @@ def test_a_story_whose_sketch_has_expired_takes_in_nothing() -> None:
 def test_nothing_is_assigned_to_nothing() -> None:
     """An empty batch asks for nothing."""
     assert index().assign([]) == []
+
+
+def test_the_next_reprint_of_a_released_first_begins_the_story() -> None:
+    """Released once or twice, the document leaves no trace."""
+    novelty = index()
+    failed, reprint = document("a", title=HEADLINES[0]), document("b", title=HEADLINES[1])
+    novelty.assign([failed])
+    novelty.release([failed])
+    novelty.release([failed])
+    assert novelty.assign([reprint]) == [Story("b", True)]
+    assert novelty.assign([failed]) == [Story("b", False)]
+
+
+def test_reprints_that_had_joined_a_released_story_are_settled_anew() -> None:
+    """One of them begins the story, the others join it; reading them again gives the same."""
+    novelty = index()
+    told = [document(id, title=title) for id, title in zip("abcd", HEADLINES, strict=False)]
+    stories = novelty.assign(told)
+    novelty.release(told[:1])
+    settled = novelty.settle(told[1:], stories[1:])
+    assert settled == [Story("b", True), Story("b", False), Story("d", True)]
+    assert novelty.assign(told[1:]) == settled == novelty.settle(told[1:], settled)
+
+
+def test_settling_leaves_copies_and_stories_that_stand_as_they_are() -> None:
+    """A repeated id counts for nothing, whatever became of its story."""
+    novelty = index()
+    told = [document("a", title=HEADLINES[0]), document("b", title=HEADLINES[1]), document("c", title=HEADLINES[3])]
+    copy = document("b", title=HEADLINES[1], origin="1:99")
+    stories = novelty.assign([*told, copy])
+    assert novelty.settle([*told, copy], stories) == stories
+    novelty.release(told[:1])
+    assert novelty.settle([copy], stories[3:]) == [Story("a", False, True)]
+
+
+def test_a_release_leaves_another_copys_claim_alone() -> None:
+    """A copy of the same id that fails later, or a worker that wakes up late, takes nothing from the one that counts."""
+    novelty = index()
+    counted, copy = document("a", origin="0:1"), document("a", origin="0:2")
+    stories = novelty.assign([counted, copy])
+    novelty.release([copy])
+    assert novelty.assign([counted, copy]) == stories
+
+
+def test_a_replayed_letter_counts_once_however_often_it_is_replayed() -> None:
+    """Its id is free after the release; the first replay claims it, the second repeats it."""
+    novelty = index()
+    letter, replay, again = (document("a", origin=origin) for origin in ("0:1", "0:8", "0:9"))
+    novelty.assign([letter])
+    novelty.release([letter])
+    assert novelty.assign([replay, again]) == [Story("a", True), Story("a", False, True)]
+    novelty.release([letter])  # by a worker that read the letter's record again
+    assert novelty.assign([again, replay]) == [Story("a", False, True), Story("a", True)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=12), st.lists(st.integers(0, 40), max_size=4))
+def test_a_crash_anywhere_loses_no_story_and_counts_none_twice(
+    told: list[tuple[int, bool]], crashes: list[int]
+) -> None:
+    """Assigning, releasing and settling are begun again from the start after each; every story has one first in the end."""
+    novelty, steps = index(), 0
+    documents = [document(f"d{i}", title=HEADLINES[headline]) for i, (headline, _) in enumerate(told)]
+    good = [one for one, (_, scorable) in zip(documents, told, strict=True) if scorable]
+    failed = [one for one in documents if one not in good]
+    pending = list(crashes)
+    while True:
+        stories = dict(zip([one.id for one in documents], novelty.assign(documents), strict=True))
+        for one in failed:
+            if pending and steps == pending[0]:
+                break
+            novelty.release([one])
+            steps += 1
+        else:
+            settled = novelty.settle(good, [stories[one.id] for one in good])
+            if not pending:
+                break
+        del pending[0]
+    wanted = {frozenset(c) for c in TOLD_BY_STORY if any(h in c for h, scorable in told if scorable)}
+    assert len([story for story in settled if story.first]) == len(wanted)
+    assert novelty.assign(good) == settled
