@@ -197,6 +197,7 @@ def story_json(story: RankedStory) -> dict[str, Any]:
     """A story and how many documents told it."""
     evidence = story.evidence
     return {
+        "story": evidence.story_id,
         "title": evidence.title,
         "source": evidence.source,
         "url": evidence.url,

@@ -125,6 +125,7 @@ def test_the_surge_is_on_with_its_stories_most_told_first(served: ServedExporter
     (topic,) = [spike for spike in spikes if spike["dimension"] == "topic" and spike["active"]]
     assert (topic["stories"][0]["title"], topic["stories"][0]["documents"]) == (NASTY_TITLE, 4)
     assert {story["title"] for story in topic["stories"][1:]} == {"Terminal burns"}
+    assert {story["story"] for story in topic["stories"]} <= {one.story.id for one in DOCUMENTS}
 
 
 def test_negative_stories_equal_an_independent_list(served: ServedExporter) -> None:
