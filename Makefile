@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench format clean
+.PHONY: help install demo test check bench chaos format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ check: $(VENV)/.installed-dev  ## lint, format, types, import rules
 
 bench: $(VENV)/.installed-dev  ## measure; prints a table (ARGS="--json FILE" writes it too)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(VENV)/.installed-dev  ## kill workers, brokers and Redis at random, and count again (ARGS="--events 200 --json FILE")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 format: $(VENV)/.installed-dev  ## format the code
 	$(BIN)/ruff check --fix .

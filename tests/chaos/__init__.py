@@ -1,0 +1,5 @@
+"""Kill tests: servers and workers are killed, frozen, added and removed at random under load; then all is counted again.
+
+`feed.py` sends known documents, `fleet.py` has the workers, `arenas.py` the servers and what happens to them, `events.py`
+draws and does it, `recount.py` counts independently, `campaign.py` puts a run together.
+"""
