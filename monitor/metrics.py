@@ -14,7 +14,14 @@ from monitor.errors import INVALID_REASONS
 from monitor.messages import ApplyResult
 
 CLASSIFIER_REASONS = ("model_failed", "not_finite")
-RETRY_REASONS = ("kafka_unavailable", "model_unavailable", "redis_unreachable", "redis_memory", "redis_readonly")
+RETRY_REASONS = (
+    "kafka_unavailable",
+    "model_unavailable",
+    "redis_unreachable",
+    "redis_memory",
+    "redis_readonly",
+    "redis_cluster",
+)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 

@@ -11,7 +11,13 @@ from monitor.setting_tables import Aliases, ByLanguage
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may hold a secret; settings.py shows what is none
+    )
 
 
 class KafkaSettings(_Section):
@@ -40,7 +46,13 @@ class KafkaSettings(_Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the broker."
     )
-    ssl_cafile: str | None = Field(None, description="CA file for SSL.")
+    ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the broker's certificate may come from.")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where brokers want one.")
+    ssl_keyfile: str | None = Field(None, description="PEM file of its key, if that is not in ssl_certfile.")
+    ssl_keyfile_password: SecretStr | None = Field(None, description="Password of that key.")
+    ssl_check_hostname: bool = Field(
+        True, description="Whether the broker's certificate must name the host that is dialled."
+    )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism."
     )
@@ -53,7 +65,10 @@ class RedisSettings(_Section):
 
     url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="redis:// or rediss:// address, with user and password where the server wants them.",
+        description=(
+            "redis:// or rediss:// (TLS) address, with user and password where the server wants them; of a cluster some "
+            "nodes to start from, host:port separated by commas."
+        ),
     )
     key_prefix: str = Field(
         "sentiment", pattern=r"^[a-z0-9_.-]{1,64}$", description="First part of each key; one per data set."
@@ -61,6 +76,18 @@ class RedisSettings(_Section):
     connect_timeout_seconds: float = Field(
         30.0, gt=0, le=3600, description="How long start-up tries to reach Redis before it gives up."
     )
+    @model_validator(mode="after")
+    def _security_fits(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL"):
+            if not (self.sasl_mechanism and self.sasl_username and self.sasl_password):
+                raise ValueError(
+                    f"{self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password besides"
+                )
+        elif self.sasl_mechanism:
+            raise ValueError(f"sasl_mechanism is given, but {self.security_protocol} uses none; set SASL_SSL")
+        _certificate_fits(self, self.security_protocol.endswith("SSL"), "security_protocol to SSL or SASL_SSL")
+        return self
+
 
 
 class IngestSettings(_Section):
@@ -75,6 +102,26 @@ class IngestSettings(_Section):
     )
     entities_file: Path | None = Field(None, description="CSV ticker,name,... in place of the bundled companies.")
 
+    cluster: bool = Field(False, description="Whether the address is that of a Redis Cluster.")
+    ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the server's certificate may come from.")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where servers want one.")
+    ssl_keyfile: str | None = Field(None, description="PEM file of its key, if that is not in ssl_certfile.")
+    ssl_keyfile_password: SecretStr | None = Field(None, description="Password of that key.")
+    ssl_check_hostname: bool = Field(
+        True, description="Whether the server's certificate must name the host that is dialled."
+    )
+
+    @model_validator(mode="after")
+    def _certificate_fits(self) -> RedisSettings:
+        _certificate_fits(self, self.url.get_secret_value().startswith("rediss://"), "url to rediss://")
+        return self
+
+
+def _certificate_fits(section: KafkaSettings | RedisSettings, encrypted: bool, how: str) -> None:
+    if not encrypted and (section.ssl_cafile or section.ssl_certfile or section.ssl_keyfile):
+        raise ValueError(f"ssl_cafile, ssl_certfile and ssl_keyfile are for encrypted connections; set {how}")
+    if (section.ssl_keyfile or section.ssl_keyfile_password) and not section.ssl_certfile:
+        raise ValueError("ssl_keyfile and ssl_keyfile_password are the key's of ssl_certfile, which is missing")
 
 class ClassifierSettings(_Section):
     """Stage 2: documents to scores."""

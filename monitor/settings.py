@@ -158,7 +158,8 @@ def _explain(error: Any, origins: Mapping[tuple[str, str], str]) -> str:
         given = sorted(origin for (s, _), origin in origins.items() if s == section)
         return f"{', '.join(given) or 'defaults'}: [{section}] {error['msg']}"
     origin = origins.get((section, key), "default")
-    shown = "" if key in ("url", "sasl_password") else f" (given: {str(error['input'])[:80]!r})"
+    secret = "SecretStr" in str(_sections()[section].model_fields[key].annotation)
+    shown = "" if secret else f" (given: {str(error['input'])[:80]!r})"
     meaning = _sections()[section].model_fields[key].description
     return f"{origin}: {section}.{key}: {error['msg']}{shown}. Meaning: {meaning}"
 

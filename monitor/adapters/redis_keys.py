@@ -1,8 +1,11 @@
-"""Every key in Redis. `P` is `redis.key_prefix`, `n` a source partition; {braces} keep a partition in one cluster slot.
+"""Every key in Redis. `P` is `redis.key_prefix`, `n` a source partition; {braces} are what decides on a cluster's slot.
+
+A partition is in one slot, so that its counts and position can change in one step; so is all that novelty knows, since a
+claim looks at many stories at once: the one master that serves it is asked by all workers.
 
 | key                              | type   | fields                                        | TTL              | writer |
 | P:partitions                     | set    | partition numbers                             | none             | worker |
-| P:{n}:state                      | hash   | position, epoch, last_published_ms            | none             | worker |
+| P:{n}:state                      | hash   | position, epoch, holder, last_published_ms    | none             | worker |
 | P:{n}:touched:<seconds>          | zset   | bucket -> position of its last change         | pruned by age    | worker |
 | P:{n}:b:<seconds>:<start_ms>     | hash   | dimension, key, kind, measure -> integer      | its retention    | worker |
 | P:{n}:e:<start_ms>:<dim>:<key>   | zset   | story as JSON -> P(negative)                  | fine retention   | worker |
@@ -64,10 +67,6 @@ class RedisKeys:
     def band(self, band: str) -> str:
         """Newest story of a MinHash band."""
         return f"{self._prefix}:{{novelty}}:b:{band}"
-
-    def novelty_prefix(self) -> str:
-        """What the novelty keys have in common."""
-        return f"{self._prefix}:{{novelty}}:"
 
 
 def bucket_name(bucket: Bucket) -> str:

@@ -7,9 +7,7 @@ import struct
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import redis
-
-from monitor.adapters.redis_connection import script, translated
+from monitor.adapters.redis_connection import Client, Script, translated
 from monitor.adapters.redis_keys import RedisKeys
 from monitor.messages import StoryClaim, StoryRecord
 
@@ -25,12 +23,12 @@ class RedisStoryMemory:
         horizon_seconds: how long a claim is remembered.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str, horizon_seconds: int) -> None:
+    def __init__(self, client: Client, prefix: str, horizon_seconds: int) -> None:
         self._client = client
         self._keys = RedisKeys(prefix)
         self._horizon_seconds = horizon_seconds
-        self._remember = client.register_script(script("remember"))
-        self._forget = client.register_script(script("forget"))
+        self._remember = Script(client, "remember")
+        self._forget = Script(client, "forget")
 
     def look_up(
         self, ids: Sequence[str], bands: Sequence[str]
@@ -58,12 +56,7 @@ class RedisStoryMemory:
         if not claims:
             return []
         rows = [
-            {
-                "claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}",
-                "story": claim.story_id,
-                "bands": list(claim.bands),
-                "seen": list(claim.seen),
-            }
+            {"claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}", "story": claim.story_id, "seen": list(claim.seen)}
             for claim in claims
         ]
         sketches = [
@@ -72,13 +65,8 @@ class RedisStoryMemory:
         ]
         with translated():
             standing = self._remember(
-                keys=[self._keys.document(claim.document_id) for claim in claims],
-                args=[
-                    self._keys.novelty_prefix(),
-                    self._horizon_seconds,
-                    json.dumps(rows, ensure_ascii=False),
-                    *sketches,
-                ],
+                [key for claim in claims for key in self._keys_of(claim, claim.story_id)],
+                [self._horizon_seconds, json.dumps(rows, ensure_ascii=False), *sketches],
             )
         return [_claim(claim.document_id, value) for claim, value in zip(claims, standing, strict=True)]
 
@@ -87,14 +75,19 @@ class RedisStoryMemory:
         if not claims:
             return
         rows = [
-            {"document": claim.document_id, "origin": f"{_SEPARATOR}{claim.origin}", "bands": list(claim.bands)}
+            {"document": claim.document_id, "origin": f"{_SEPARATOR}{claim.origin}", "bands": len(claim.bands)}
             for claim in claims
         ]
         with translated():
             self._forget(
-                keys=[self._keys.document(claim.document_id) for claim in claims],
-                args=[self._keys.novelty_prefix(), json.dumps(rows, ensure_ascii=False)],
+                [key for claim in claims for key in self._keys_of(claim, claim.document_id)],
+                [json.dumps(rows, ensure_ascii=False)],
             )
+
+    def _keys_of(self, claim: StoryClaim, story_id: str) -> list[str]:
+        """Every key that a script touches for a claim, so that a cluster can refuse it whole while keys move."""
+        bands = map(self._keys.band, claim.bands)
+        return [self._keys.document(claim.document_id), self._keys.story(story_id), *bands]
 
     def known_stories(self, story_ids: Collection[str]) -> set[str]:
         """See StoryMemory."""

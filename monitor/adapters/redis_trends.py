@@ -7,13 +7,12 @@ order, by the holder of the newest epoch. Sums are integers; what is read back d
 from __future__ import annotations
 
 import json
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import redis
-
-from monitor.adapters.redis_connection import script, translated
+from monitor.adapters.redis_connection import Client, Script, ping, read_all, translated
 from monitor.adapters.redis_keys import RedisKeys, bucket_name, bucket_of, cell_of, field_of
 from monitor.messages import (
     ApplyOutcome,
@@ -30,6 +29,7 @@ from monitor.settings import TrendSettings
 from monitor.trends.buckets import bucket_at
 
 _READ_CHUNK = 500
+_ANNOUNCE_EVERY = 64
 
 
 class RedisTrends:
@@ -41,13 +41,17 @@ class RedisTrends:
         settings: bucket lengths and retentions.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str, settings: TrendSettings) -> None:
+    def __init__(self, client: Client, prefix: str, settings: TrendSettings) -> None:
         self._client = client
         self._keys = RedisKeys(prefix)
         self._settings = settings
-        self._apply = client.register_script(script("apply"))
-        self._assign = client.register_script(script("assign"))
-        self._skip = client.register_script(script("skip"))
+        # A failover may take an epoch back, and the number is given out once more: two could hold it, but for this.
+        self._holder = secrets.token_hex(8)
+        self._taken: frozenset[int] = frozenset()
+        self._applies = 0
+        self._apply = Script(client, "apply")
+        self._assign = Script(client, "assign")
+        self._skip = Script(client, "skip")
         fine, coarse = settings.fine_bucket_seconds, settings.coarse_bucket_seconds
         self._retention_seconds = {
             fine: int(settings.fine_retention_hours * 3600) + fine,
@@ -56,28 +60,49 @@ class RedisTrends:
 
     def check(self) -> None:
         """Raises TransientError if Redis doesn't answer."""
-        with translated():
-            self._client.ping()
+        ping(self._client)
+        self._announce()
 
     def assign(self, partition: int, earliest: int) -> Assignment:
         """See TrendStore."""
+        self._taken |= {partition}
+        self._announce()
         with translated():
-            self._client.sadd(self._keys.partitions(), partition)
-            epoch, position = self._assign(keys=[self._keys.state(partition)], args=[earliest])
+            epoch, position = self._assign([self._keys.state(partition)], [earliest, self._holder])
         return Assignment(partition, int(epoch), int(position))
 
     def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
         """See TrendStore."""
         with translated():
-            return _outcome(self._skip(keys=[self._keys.state(partition)], args=[epoch, position]))
+            return _outcome(self._skip([self._keys.state(partition)], [epoch, self._holder, position]))
 
     def apply(self, update: PartitionUpdate) -> ApplyOutcome:
         """See TrendStore."""
         keys, plan = self._plan(update)
         document = json.dumps(plan, ensure_ascii=False)
-        args: list[str | int] = [update.epoch, update.begin, update.end, update.last_published_ms, document]
+        args: list[str | int] = [
+            update.epoch,
+            self._holder,
+            update.begin,
+            update.end,
+            update.last_published_ms,
+            document,
+        ]
+        self._applies += 1
+        if self._applies % _ANNOUNCE_EVERY == 0:
+            self._announce()
         with translated():
-            return _outcome(self._apply(keys=keys, args=args))
+            return _outcome(self._apply(keys, args))
+
+    def _announce(self) -> None:
+        """Puts the partitions on the list by which readers find them.
+
+        Again now and then: the list lies in a slot of its own, and a failover there may lose its last writes while the
+        partition's own slot keeps them.
+        """
+        if self._taken:
+            with translated():
+                self._client.sadd(self._keys.partitions(), *sorted(self._taken))
 
     def _plan(self, update: PartitionUpdate) -> tuple[list[str], dict[str, Any]]:
         partition, coarse = update.partition, self._settings.coarse_bucket_seconds
@@ -113,11 +138,9 @@ class RedisTrends:
     def partitions(self) -> list[PartitionState]:
         """See TrendReader."""
         with translated():
-            numbers = sorted(int(member) for member in self._client.smembers(self._keys.partitions()))
-            pipe = self._client.pipeline(transaction=False)
-            for number in numbers:
-                pipe.hmget(self._keys.state(number), "position", "epoch", "last_published_ms")
-            rows = pipe.execute()
+            numbers = self._numbers()
+            fields = ("position", "epoch", "last_published_ms")
+            rows = read_all(self._client, [("HMGET", self._keys.state(number), *fields) for number in numbers])
         return [
             PartitionState(number, *(int(value or 0) for value in row))
             for number, row in zip(numbers, rows, strict=True)
@@ -134,10 +157,7 @@ class RedisTrends:
         for start in range(0, len(names), _READ_CHUNK):
             buckets = [bucket_of(name.decode()) for name in names[start : start + _READ_CHUNK]]
             with translated():
-                pipe = self._client.pipeline(transaction=False)
-                for bucket in buckets:
-                    pipe.hgetall(self._keys.bucket(partition, bucket))
-                rows = pipe.execute()
+                rows = read_all(self._client, [("HGETALL", self._keys.bucket(partition, bucket)) for bucket in buckets])
             for bucket, row in zip(buckets, rows, strict=True):
                 counts = {cell_of(field.decode()): int(value) for field, value in row.items()}
                 found.append(BucketCounts(partition, bucket, counts))
@@ -148,12 +168,10 @@ class RedisTrends:
         length = self._settings.coarse_bucket_seconds
         starts = range(bucket_at(from_ms, length).start_ms, to_ms, length * 1000)
         with translated():
-            numbers = sorted(int(member) for member in self._client.smembers(self._keys.partitions()))
-            pipe = self._client.pipeline(transaction=False)
-            for number in numbers:
-                for start in starts:
-                    pipe.zrange(self._keys.evidence(number, start, subject), 0, -1)
-            found = [_load(member) for row in pipe.execute() for member in row]
+            numbers = self._numbers()
+            keys = [self._keys.evidence(number, start, subject) for number in numbers for start in starts]
+            rows = read_all(self._client, [("ZRANGE", key, 0, -1) for key in keys])
+            found = [_load(member) for row in rows for member in row]
             told = self._told(numbers, starts, [evidence.story_id for evidence in found])
         ranked = [
             RankedStory(evidence, 1 + told[evidence.story_id])
@@ -163,15 +181,16 @@ class RedisTrends:
         ranked.sort(key=lambda story: story.rank)
         return ranked[:limit]
 
+    def _numbers(self) -> list[int]:
+        members: Any = self._client.smembers(self._keys.partitions())
+        return sorted(int(member) for member in members)
+
     def _told(self, numbers: Sequence[int], starts: Iterable[int], story_ids: Sequence[str]) -> Counter[str]:
         told: Counter[str] = Counter()
         if not story_ids:
             return told
-        pipe = self._client.pipeline(transaction=False)
-        for number in numbers:
-            for start in starts:
-                pipe.hmget(self._keys.copies(number, start), list(story_ids))
-        for row in pipe.execute():
+        keys = [self._keys.copies(number, start) for number in numbers for start in starts]
+        for row in read_all(self._client, [("HMGET", key, *story_ids) for key in keys]):
             for story_id, value in zip(story_ids, row, strict=True):
                 told[story_id] += int(value or 0)
         return told

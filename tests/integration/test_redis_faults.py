@@ -42,7 +42,7 @@ def apply_until_refused(trends: RedisTrends) -> None:
         assert trends.apply(large_update(begin)).result is ApplyResult.APPLIED
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str) -> redis_connection.Client:
     """A client as the program makes it."""
     return redis_connection.connect(RedisSettings.model_validate({"url": url}))
 

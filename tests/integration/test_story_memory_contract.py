@@ -1,4 +1,4 @@
-"""What every story memory holds to: one suite over the one in this process and the one in Redis."""
+"""What every story memory holds to: one suite over the one in this process, in Redis and in a Redis Cluster."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from monitor.ports import StoryMemory
 HORIZON_SECONDS = 3600
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 def memory(request: pytest.FixtureRequest, name: str) -> StoryMemory:
     """An empty memory of each kind."""
     if request.param == "memory":
         return MemoryStoryMemory()
-    return RedisStoryMemory(request.getfixturevalue("redis_client"), name, HORIZON_SECONDS)
+    client = request.getfixturevalue("redis_client" if request.param == "redis" else "cluster_client")
+    return RedisStoryMemory(client, name, HORIZON_SECONDS)
 
 
 def first(document_id: str, bands: tuple[str, ...], seen: tuple[str, ...] = (), origin: str = "0:1") -> StoryClaim:

@@ -1,4 +1,4 @@
-"""What every trend store holds to: one suite over the store in memory and the one in Redis."""
+"""What every trend store holds to: one suite over the store in memory, in one Redis and in a Redis Cluster."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ class Trends(TrendStore, TrendReader, Protocol):
     """Both sides of a store."""
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 def trends(request: pytest.FixtureRequest, name: str) -> Trends:
     """An empty store of each kind."""
     if request.param == "memory":
         return MemoryTrends(SETTINGS)
-    return RedisTrends(request.getfixturevalue("redis_client"), name, SETTINGS)
+    client = request.getfixturevalue("redis_client" if request.param == "redis" else "cluster_client")
+    return RedisTrends(client, name, SETTINGS)
 
 
 def update(

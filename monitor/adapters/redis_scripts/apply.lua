@@ -1,22 +1,22 @@
 -- Adds a batch's counts and advances its partition's position: both or neither.
 -- KEYS: 1 state, 2 touched (fine), 3 touched (coarse), then bucket, evidence and copies keys in the order of the plan.
--- ARGV: 1 epoch, 2 begin, 3 end, 4 last_published_ms, 5 the plan as JSON (see redis_trends.py).
+-- ARGV: 1 epoch, 2 holder, 3 begin, 4 end, 5 last_published_ms, 6 the plan as JSON (see redis_trends.py).
 -- Returns {result, position}. The first write may be refused for lack of memory; after it Redis refuses none, so a full
 -- Redis can't leave half a batch behind.
-local state = redis.call('HMGET', KEYS[1], 'position', 'epoch', 'last_published_ms')
+local state = redis.call('HMGET', KEYS[1], 'position', 'epoch', 'last_published_ms', 'holder')
 local position, epoch = tonumber(state[1] or -1), tonumber(state[2] or 0)
-if tonumber(ARGV[1]) ~= epoch then return {'stale_epoch', position} end
-if tonumber(ARGV[3]) <= position then return {'already_applied', position} end
-if tonumber(ARGV[2]) ~= position then return {'gap', position} end
+if tonumber(ARGV[1]) ~= epoch or ARGV[2] ~= state[4] then return {'stale_epoch', position} end
+if tonumber(ARGV[4]) <= position then return {'already_applied', position} end
+if tonumber(ARGV[3]) ~= position then return {'gap', position} end
 
-local last = math.max(tonumber(state[3] or 0), tonumber(ARGV[4]))
-redis.call('HSET', KEYS[1], 'position', ARGV[3], 'last_published_ms', string.format('%.0f', last))
-local plan = cjson.decode(ARGV[5])
+local last = math.max(tonumber(state[3] or 0), tonumber(ARGV[5]))
+redis.call('HSET', KEYS[1], 'position', ARGV[4], 'last_published_ms', string.format('%.0f', last))
+local plan = cjson.decode(ARGV[6])
 local key = 4
 for _, bucket in ipairs(plan.buckets) do
   for field, amount in pairs(bucket.counts) do redis.call('HINCRBY', KEYS[key], field, amount) end
   redis.call('EXPIRE', KEYS[key], bucket.ttl)
-  redis.call('ZADD', KEYS[bucket.touched], ARGV[3], bucket.name)
+  redis.call('ZADD', KEYS[bucket.touched], ARGV[4], bucket.name)
   key = key + 1
 end
 for _, part in ipairs(plan.evidence) do
@@ -37,4 +37,4 @@ for touched = 2, 3 do
     redis.call('ZREM', KEYS[touched], name)
   end
 end
-return {'applied', tonumber(ARGV[3])}
+return {'applied', tonumber(ARGV[4])}

@@ -1,33 +1,34 @@
 -- Stores claims of documents to stories; an earlier claim stands, a taken band refuses a new story, and a forgotten
 -- story a reprint of it. A story outlives every claim to it.
--- KEYS: the document key of each claim (all keys share one hash tag).
--- ARGV: 1 key prefix, 2 seconds to live, 3 the claims as JSON [{claim, story, bands, seen}], then each claim's sketch.
+-- KEYS: of each claim its document, its story and its bands (all keys share one hash tag).
+-- ARGV: 1 seconds to live, 2 the claims as JSON [{claim, story, seen: what each band led to}], then each claim's sketch.
 -- Returns per claim what stands, or false: decide again.
-local prefix, ttl = ARGV[1], tonumber(ARGV[2])
-local standing = {}
-for i, claim in ipairs(cjson.decode(ARGV[3])) do
-  local earlier = redis.call('GET', KEYS[i])
+local ttl = tonumber(ARGV[1])
+local standing, at = {}, 1
+for i, claim in ipairs(cjson.decode(ARGV[2])) do
+  local document, story, bands = KEYS[at], KEYS[at + 1], #claim.seen
+  local earlier = redis.call('GET', document)
   if earlier then
     standing[i] = earlier
   else
     local free = true
-    for j, band in ipairs(claim.bands) do
-      if (redis.call('GET', prefix .. 'b:' .. band) or '') ~= claim.seen[j] then free = false break end
+    for j = 1, bands do
+      if (redis.call('GET', KEYS[at + 1 + j]) or '') ~= claim.seen[j] then free = false break end
     end
-    local told = prefix .. 's:' .. claim.story
-    if #claim.bands == 0 and redis.call('EXISTS', told) == 0 then free = false end
+    if bands == 0 and redis.call('EXISTS', story) == 0 then free = false end
     if free then
-      redis.call('SET', KEYS[i], claim.claim, 'EX', ttl)
-      if #claim.bands == 0 then
-        redis.call('EXPIRE', told, 2 * ttl)
+      redis.call('SET', document, claim.claim, 'EX', ttl)
+      if bands == 0 then
+        redis.call('EXPIRE', story, 2 * ttl)
       else
-        redis.call('SET', told, ARGV[3 + i], 'EX', 2 * ttl)
-        for _, band in ipairs(claim.bands) do redis.call('SET', prefix .. 'b:' .. band, claim.story, 'EX', ttl) end
+        redis.call('SET', story, ARGV[2 + i], 'EX', 2 * ttl)
+        for j = 1, bands do redis.call('SET', KEYS[at + 1 + j], claim.story, 'EX', ttl) end
       end
       standing[i] = claim.claim
     else
       standing[i] = false
     end
   end
+  at = at + 2 + bands
 end
 return standing
