@@ -21,6 +21,9 @@ INVALID_REASONS = (
     "bad_time",
     "no_zone",
 )
+# Why a document can't be scored: the same of ClassifierError.
+CLASSIFIER_REASONS = ("model_failed", "not_finite")
+DEAD_LETTER_REASONS = (*INVALID_REASONS, *CLASSIFIER_REASONS)
 
 
 class MonitorError(Exception):
@@ -43,7 +46,7 @@ class ConfigError(MonitorError):
 
 
 class InvalidMessageError(MonitorError):
-    """A message that can never be read: dead-letter it with this reason and go on."""
+    """A message that can never be read: dead-letter it with this reason, one of `INVALID_REASONS`, and go on."""
 
 
 class TransientError(MonitorError):
@@ -51,7 +54,7 @@ class TransientError(MonitorError):
 
 
 class ClassifierError(MonitorError):
-    """A batch could not be classified: split it until the culprit is alone."""
+    """A batch could not be classified, for one of `CLASSIFIER_REASONS`: split it until the culprit is alone."""
 
-    def __init__(self, message: str, *, reason: str = "classifier") -> None:
+    def __init__(self, message: str, *, reason: str = "model_failed") -> None:
         super().__init__(message, reason=reason)

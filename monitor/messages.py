@@ -53,13 +53,26 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One Kafka record as it was read; `timestamp_ms` is the broker's."""
+    """One Kafka record as it was read.
+
+    Attributes:
+        timestamp_ms: the broker's.
+        attempts: how often it was tried, with this time; more than 1 for a dead letter that was replayed.
+        first_timestamp_ms: the broker's of the first attempt, if it was replayed; 0 otherwise.
+    """
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    attempts: int = 1
+    first_timestamp_ms: int = 0
+
+    @property
+    def known_ms(self) -> int:
+        """When the record first came in: a replay makes it no younger, and nothing makes it known after it was read."""
+        return min(self.first_timestamp_ms or self.timestamp_ms, self.timestamp_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from monitor.errors import INVALID_REASONS
+from monitor.errors import DEAD_LETTER_REASONS
 from monitor.messages import ApplyResult
 
-CLASSIFIER_REASONS = ("model_failed", "not_finite")
 RETRY_REASONS = (
     "kafka_unavailable",
     "model_unavailable",
@@ -66,7 +65,7 @@ class WorkerMetrics:
 
     def _begin_at_zero(self) -> None:
         """Makes the series of known label values exist, so that `rate()` sees the first burst of each."""
-        for reason in (*INVALID_REASONS, *CLASSIFIER_REASONS):
+        for reason in DEAD_LETTER_REASONS:
             self.dead_letters.labels(reason)
         for reason in RETRY_REASONS:
             self.retries.labels(reason)

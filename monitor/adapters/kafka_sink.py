@@ -15,6 +15,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from monitor.adapters import kafka_headers
 from monitor.adapters.kafka_connection import DEAD_TOPIC_BYTES, client_options, translated
 from monitor.errors import TransientError
 from monitor.messages import SENTIMENTS, DeadLetter, Probabilities, ScoredDocument, polarity_of, sentiment_of
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 30.0
 _DEAD_VALUE_BYTES = DEAD_TOPIC_BYTES - 64 * 1024  # room for key, headers and framing
 _SMALL_VALUE_BYTES = 256 * 1024
+_DETAIL_CHARACTERS = 500
 
 
 class KafkaSink:
@@ -101,19 +103,19 @@ class KafkaSink:
         # A record without key and value can't be written again as it was; no bytes stand for no value.
         value = b"" if record.value is None and record.key is None else record.value
         headers = {
-            "source-topic": self._settings.raw_topic,
-            "source-partition": str(record.partition),
-            "source-offset": str(record.offset),
-            "source-timestamp-ms": str(record.timestamp_ms),
-            "reason": letter.reason,
-            "detail": letter.detail[:500],
-            "dead-at": _iso(self._clock.now_ms()),
+            kafka_headers.SOURCE_TOPIC: self._settings.raw_topic,
+            kafka_headers.SOURCE_PARTITION: str(record.partition),
+            kafka_headers.SOURCE_OFFSET: str(record.offset),
+            kafka_headers.SOURCE_TIMESTAMP_MS: str(record.known_ms),
+            kafka_headers.REASON: letter.reason,
+            kafka_headers.DETAIL: letter.detail[:_DETAIL_CHARACTERS],
+            kafka_headers.ATTEMPTS: str(record.attempts),
+            kafka_headers.DEAD_AT: _iso(self._clock.now_ms()),
         }
         if value is not None and len(value) > self._dead_bytes:
-            headers["value-bytes"] = str(len(value))
+            headers[kafka_headers.VALUE_BYTES] = str(len(value))
             value = value[: self._dead_bytes]
-        encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
-        self._send(self._settings.dead_topic, record.key, value, encoded)
+        self._send(self._settings.dead_topic, record.key, value, kafka_headers.encoded(headers))
 
     def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         try:

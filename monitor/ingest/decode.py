@@ -40,7 +40,7 @@ def decode(record: RawRecord, settings: IngestSettings, entities: EntityIndex) -
     text = clean_text(_text_field(message, "text"))[:_MAX_TEXT]
     if not any(character.isalnum() for character in title + text):
         raise InvalidMessageError("title and text hold no words", reason="no_text")
-    available_ms = _available_ms(message, record.timestamp_ms, settings)
+    available_ms = _available_ms(message, record.known_ms, settings)
     published_ms = _instant_ms(message, "published")
     clamped = published_ms > available_ms + int(settings.future_tolerance_seconds * 1000)
     source = clean_text(_text_field(message, "source"))[:_MAX_NAME] or "unknown"

@@ -113,7 +113,7 @@ def test_dead_letters_keep_the_record_and_say_why(
     key: bytes | None, value: bytes, sink: KafkaSink, settings: KafkaSettings
 ) -> None:
     """Key and value are those that were read, byte for byte; where from, why and when stand in the headers."""
-    record = RawRecord(3, 41, key, value, NOON_MS - 5)
+    record = RawRecord(3, 41, key, value, NOON_MS - 5, attempts=3, first_timestamp_ms=NOON_MS - 7)
     sink.publish_dead([DeadLetter(record, "not_json", "detail “é” " + "y" * 1_000)])
     sink.flush()
     (dead,) = read_all(settings.bootstrap_servers, settings.dead_topic)
@@ -125,8 +125,9 @@ def test_dead_letters_keep_the_record_and_say_why(
         "source-topic": settings.raw_topic,
         "source-partition": "3",
         "source-offset": "41",
-        "source-timestamp-ms": str(NOON_MS - 5),
+        "source-timestamp-ms": str(NOON_MS - 7),
         "reason": "not_json",
+        "attempts": "3",
     }
 
 

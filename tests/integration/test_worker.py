@@ -78,7 +78,7 @@ def test_what_can_be_read_is_counted_exactly_and_the_rest_is_dead_lettered(
         {name.decode() for key, name in record.headers if key == "reason"}.pop()
         for record in read_all(settings.kafka.bootstrap_servers, settings.kafka.dead_topic)
     )
-    assert reasons == {**dict.fromkeys(UNREADABLE, 1), "classifier": unscorable(told)}
+    assert reasons == {**dict.fromkeys(UNREADABLE, 1), "model_failed": unscorable(told)}
     for reason, count in reasons.items():
         assert worker.metric("sentiment_dead_letters_total", reason=reason) == count
     good = [headline for headline in told if headline.scorable or headline.sentiment is None]
