@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev  ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed-dev  ## measure; prints a table (ARGS="--json FILE" writes it too)
+bench: $(VENV)/.installed-dev  ## measure; prints tables (ARGS=--help says what; ARGS="NAME --json FILE" for some)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## kill workers, brokers and Redis at random, and count again (ARGS="--events 200 --json FILE")

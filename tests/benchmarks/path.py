@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,33 +17,27 @@ from monitor.adapters.system_clock import SystemClock
 from monitor.demo.feed import SAMPLE, at_end, load_feed, sample_path
 from monitor.demo.report import Samples, stage_rates
 from monitor.demo.roles import Role
-from monitor.embedded.services import EmbeddedServices
 from monitor.errors import TransientError
-from monitor.settings import load_settings
+from tests.benchmarks.arena import Arena, flags_of
 
 _DELAYS = "sentiment_produce_to_trend_seconds_bucket"
 
 
-def measure_path(console: Console, rates: tuple[float, ...] = (20.0, 50.0), seconds: float = 30.0) -> dict[str, Any]:
+def measure_path(
+    console: Console, arena: Arena, rates: tuple[float, ...] = (20.0, 50.0), seconds: float = 30.0
+) -> dict[str, Any]:
     """Plays the sample feed at full speed, then documents at steady rates.
 
     Args:
         console: told what goes on.
+        arena: the servers.
         rates: documents per second of the steady parts.
         seconds: length of each steady part.
     """
     clock = SystemClock()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        services = EmbeddedServices(run_dir=folder, say=lambda line: console.print(line, style="dim"))
-        stack.callback(services.close)
-        services.start()
-        settings = load_settings(
-            flags=[f"kafka.bootstrap_servers={services.kafka_address}", f"redis.url={services.redis_url}"],
-            environment={},
-        )
-        flags = [f"kafka.bootstrap_servers={services.kafka_address}", "--set", f"redis.url={services.redis_url}"]
-        roles = [Role(name, ["--set", *flags], folder, services.watchdog) for name in ("worker", "exporter")]
+        settings = arena.settings("path")
+        roles = [Role(name, flags_of(settings), arena.run_dir, arena.watchdog) for name in ("worker", "exporter")]
         for role in roles:
             stack.callback(role.process.terminate)
         worker = roles[0]
@@ -59,9 +51,10 @@ def measure_path(console: Console, rates: tuple[float, ...] = (20.0, 50.0), seco
             held = {state.partition: state.position for state in reader.partitions()}
             return all(held.get(p, 0) >= end for p, end in producer.end_positions.items())
 
+        console.print("worker and exporter are up", style="dim")
         full = _full_speed(lines, producer, worker, caught_up, clock)
         steady = [_steady(rate, seconds, lines, producer, worker, caught_up, clock) for rate in rates]
-        processes = [*services.processes, *(role.process for role in roles)]
+        processes = [*arena.servers, *(role.process for role in roles)]
         memory = {p.name: round(psutil.Process(p.pid).memory_info().rss / 2**20) for p in processes}
     return {"full_speed": full, "steady": steady, "resident_mib": memory}
 
