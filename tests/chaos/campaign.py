@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from monitor.adapters import redis_connection
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
-from monitor.errors import TransientError
+from monitor.errors import ConfigError, TransientError
 from tests.chaos.arenas import Arena
 from tests.chaos.events import WORKER_EVENTS, Deck, Event, Recovery, Strike
 from tests.chaos.feed import Feed
@@ -63,6 +63,7 @@ class Campaign:
         rate: documents a second.
         workers: how many there are at first.
         program: what a worker runs, see fleet.py.
+        seconds_per_text: how slow the workers' classifier is; at the default, one worker can keep up.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Campaign:
         rate: float = 120.0,
         workers: int = 2,
         program: Path = FENCED,
+        seconds_per_text: float = 0.005,
     ) -> None:
         self._arena, self._say, self._workers = arena, say, workers
         self._settings = arena.settings
@@ -84,22 +86,32 @@ class Campaign:
         self._trends = RedisTrends(self._client, self._settings.redis.key_prefix, self._settings.trends)
         kafka = self._settings.kafka
         self._feed = Feed(kafka.bootstrap_servers, kafka.raw_topic, seed, rate)
-        self._fleet = Fleet(self._settings, arena.folder, arena.watchdog, program)
+        self._fleet = Fleet(self._settings, arena.folder, arena.watchdog, program, seconds_per_text)
         self._strike = Strike(self._fleet, arena.faults, self._draw)
         self._recovery = Recovery(
             kafka.partitions, lambda partition, at: self._feed.held.is_set() and at >= self._end(partition)
         )
         self._stuck: list[Event] = []
 
-    def run(self, count: int, kinds: Sequence[str] = ()) -> Outcome:
+    @property
+    def kinds(self) -> dict[str, int]:
+        """What may happen here, and how often in proportion to the rest."""
+        return WORKER_EVENTS | {name: weight for name, (weight, _) in self._arena.faults.items()}
+
+    def run(self, count: int, only: Collection[str] = ()) -> Outcome:
         """Lets things happen, then counts.
 
         Args:
             count: how many events.
-            kinds: their kinds, one after another; drawn where there are none.
+            only: kinds that they are drawn from, others are passed over; all of them if empty.
+
+        Raises:
+            ConfigError: none of these can happen here.
         """
-        weights = WORKER_EVENTS | {name: weight for name, (weight, _) in self._arena.faults.items()}
-        deck = Deck(weights, self._draw)
+        kinds = {kind: weight for kind, weight in self.kinds.items() if not only or kind in only}
+        if not kinds:
+            raise ConfigError(f"--only: none of {', '.join(only)} is one of {', '.join(self.kinds)}")
+        deck = Deck(kinds, self._draw)
         events: list[Event] = []
         with ExitStack() as stack:
             stack.callback(self._client.close)
@@ -110,8 +122,7 @@ class Campaign:
                 self._fleet.add()
             self._wait(lambda: len(self._look()) == self._settings.kafka.partitions, "the workers have begun")
             for number in range(1, count + 1):
-                kind = kinds[number - 1] if kinds else deck.next()
-                events.append(self._happen(number, kind))
+                events.append(self._happen(number, deck.next()))
             self._calm_down()
         seconds = self._clock.monotonic_seconds() - self._began
         wanted = input_of(self._settings, self._feed.told)

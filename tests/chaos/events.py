@@ -15,11 +15,15 @@ from monitor.adapters.system_clock import SystemClock
 from tests.chaos.arenas import SESSION_SECONDS, Fault
 from tests.chaos.fleet import Fleet, Member
 
-WORKER_EVENTS = {"worker_killed": 6, "worker_frozen": 6, "worker_added": 3, "worker_removed": 3}
+WORKER_EVENTS = {"worker_killed": 6, "worker_stalled": 3, "worker_frozen": 4, "worker_added": 3, "worker_removed": 3}
+# How long a worker is stopped: less than its session, and longer, so that others have taken over when it wakes up.
+_STOPPED_SECONDS = {
+    "worker_stalled": (0.5, SESSION_SECONDS - 1),
+    "worker_frozen": (SESSION_SECONDS + 0.5, SESSION_SECONDS + 3),
+}
 LARGEST_FLEET = 4
 _LONGEST_FAULT_SECONDS = 300.0
 _GONE_SECONDS = 30.0
-_LONGEST_FREEZE_SECONDS = 9.0
 Positions = Mapping[int, int]
 
 
@@ -112,10 +116,8 @@ class Strike:
             return f"{fleet.add()} started"
         if kind == "worker_removed" and len(fleet.awake) > 1:
             return fleet.remove(self._any_awake())
-        if kind == "worker_frozen" and fleet.awake:
-            # Half of them longer than the session: others have taken over when it wakes up.
-            low, high = self._draw.choice([(0.5, SESSION_SECONDS), (SESSION_SECONDS + 0.5, _LONGEST_FREEZE_SECONDS)])
-            return fleet.freeze(self._any_awake(), self._draw.uniform(low, high))
+        if kind in _STOPPED_SECONDS and fleet.awake:
+            return fleet.freeze(self._any_awake(), self._draw.uniform(*_STOPPED_SECONDS[kind]))
         if fleet.awake:
             return fleet.kill(self._any_awake())
         return f"{fleet.add()} started"

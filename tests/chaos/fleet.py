@@ -60,8 +60,8 @@ class Fleet:
         settings: Settings,
         folder: Path,
         watchdog: Watchdog,
-        program: Path = FENCED,
-        seconds_per_text: float = 0.002,
+        program: Path,
+        seconds_per_text: float,
     ) -> None:
         self.surprises: list[str] = []
         self._arguments = [str(program), str(seconds_per_text), *_flags(settings)]
