@@ -5,6 +5,7 @@ It forgets nothing by age.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 from monitor.messages import (
@@ -39,17 +40,23 @@ class MemoryTrends:
         # By partition, start of the coarse bucket and subject, as Redis keeps them.
         self._evidence: dict[tuple[int, int, Subject], list[Evidence]] = {}
         self._told: Counter[tuple[int, str]] = Counter()
+        self._holders: dict[int, MemoryTrends] = {}
+
+    def beside(self) -> MemoryTrends:
+        """Returns another worker's store of the same trends."""
+        return copy.copy(self)
 
     def assign(self, partition: int, earliest: int) -> Assignment:
         """See TrendStore."""
         state = self._states.get(partition) or PartitionState(partition, earliest, 0, 0)
         self._states[partition] = PartitionState(partition, state.position, state.epoch + 1, state.last_published_ms)
+        self._holders[partition] = self
         return Assignment(partition, state.epoch + 1, state.position)
 
     def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
         """See TrendStore."""
         state = self._state(partition)
-        if epoch != state.epoch:
+        if not self._holds(partition, epoch):
             return ApplyOutcome(ApplyResult.STALE_EPOCH, state.position)
         if position <= state.position:
             return ApplyOutcome(ApplyResult.ALREADY_APPLIED, state.position)
@@ -59,7 +66,7 @@ class MemoryTrends:
     def apply(self, update: PartitionUpdate) -> ApplyOutcome:
         """See TrendStore."""
         state = self._state(update.partition)
-        if update.epoch != state.epoch:
+        if not self._holds(update.partition, update.epoch):
             return ApplyOutcome(ApplyResult.STALE_EPOCH, state.position)
         if update.end <= state.position:
             return ApplyOutcome(ApplyResult.ALREADY_APPLIED, state.position)
@@ -109,6 +116,9 @@ class MemoryTrends:
 
     def _coarse_start(self, instant_ms: int) -> int:
         return bucket_at(instant_ms, self._settings.coarse_bucket_seconds).start_ms
+
+    def _holds(self, partition: int, epoch: int) -> bool:
+        return epoch == self._state(partition).epoch and self._holders.get(partition) is self
 
     def _state(self, partition: int) -> PartitionState:
         return self._states.get(partition) or PartitionState(partition, -1, 0, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import pytest
 
@@ -45,6 +46,28 @@ def trends(request: pytest.FixtureRequest, name: str) -> Trends:
         return MemoryTrends(SETTINGS)
     client = request.getfixturevalue("redis_client" if request.param == "redis" else "cluster_client")
     return RedisTrends(client, name, SETTINGS)
+
+
+@contextmanager
+def forgotten(trends: RedisTrends | MemoryTrends, partition: int = 0) -> Iterator[None]:
+    """Puts what is kept of a partition back to what it was, as a failover does that loses the last writes."""
+    if isinstance(trends, MemoryTrends):
+        before = trends._states[partition], trends._holders[partition]
+        yield
+        trends._states[partition], trends._holders[partition] = before
+    else:
+        client, key = trends._client, trends._keys.state(partition)
+        kept: Any = client.dump(key)
+        yield
+        client.restore(key, 0, kept, replace=True)
+
+
+def another_worker(trends: Trends, name: str) -> RedisTrends | MemoryTrends:
+    """A second worker's store of the same trends."""
+    if isinstance(trends, MemoryTrends):
+        return trends.beside()
+    assert isinstance(trends, RedisTrends)
+    return RedisTrends(trends._client, name, SETTINGS)
 
 
 def update(
@@ -141,6 +164,20 @@ def test_assign_keeps_the_position_and_raises_the_epoch(trends: Trends) -> None:
     assert (second.epoch, second.position) == (2, 9)
     assert trends.apply(update(9, 11, epoch=first.epoch)).result is ApplyResult.STALE_EPOCH
     assert trends.apply(update(9, 11, epoch=second.epoch)).result is ApplyResult.APPLIED
+
+
+def test_an_epoch_that_was_given_out_twice_has_one_holder(trends: Trends, name: str) -> None:
+    """A failover may lose an assignment, and the next one gets its number again: the first holder is fenced off."""
+    other = another_worker(trends, name)
+    trends.assign(0, 0)
+    with forgotten(other):
+        lost = other.assign(0, 0)
+    assert lost.epoch == trends.assign(0, 0).epoch == 2
+    assert other.apply(update(0, 5, epoch=2)) == ApplyOutcome(ApplyResult.STALE_EPOCH, 0)
+    assert other.skip_to(0, 2, 5) == ApplyOutcome(ApplyResult.STALE_EPOCH, 0)
+    assert trends.apply(update(0, 5, epoch=2)) == ApplyOutcome(ApplyResult.APPLIED, 5)
+    assert other.assign(0, 0).position == 5
+    assert other.apply(update(5, 6, epoch=3)).result is ApplyResult.APPLIED
 
 
 def test_skip_to_only_moves_forward_and_only_for_the_holder(trends: Trends) -> None:
