@@ -7,7 +7,8 @@ for; and once none of the nodes that it has learned of answers, it never asks th
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from redis.backoff import NoBackoff
@@ -42,24 +43,37 @@ class LazyCluster(RedisCluster):
             redis.RedisError, redis.exceptions.RedisClusterException: as the library does.
         """
         self._join()
-        try:
+        with self._learning():
             return super().execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def read_all(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        """Sends commands that only read, all at once, each to its node; returns their answers in order.
+
+        Raises:
+            redis.RedisError, redis.exceptions.RedisClusterException: the first error among the answers.
+        """
+        self._join()
+        with self._learning(), super().pipeline() as pipe:  # type: ignore[no-untyped-call]
+            for command in commands:
+                pipe.execute_command(*command)
+            answers: list[Any] = pipe.execute()
+            return answers
+
+    def close(self) -> None:
+        """Closes all connections. A later command opens them again."""
+        self._leave()
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Starts anew from the nodes of the settings after what shows that those that are known will not do."""
+        try:
+            yield
         except RedisClusterException:
-            # None of the nodes that are known answers as it should; next time those of the settings are asked.
             self._leave()
             raise
         except _TRIPPED as exc:
             self._leave()
             raise ClusterError("the cluster named a node that is not known yet") from exc
-
-    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> Any:
-        """See RedisCluster; for reading alone, since a part may have been done when another fails."""
-        self._join()
-        return super().pipeline(transaction, shard_hint)  # type: ignore[no-untyped-call]
-
-    def close(self) -> None:
-        """Closes all connections. A later command opens them again."""
-        self._leave()
 
     def _join(self) -> None:
         if self._joined:

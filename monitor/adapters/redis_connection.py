@@ -22,7 +22,7 @@ from monitor.settings import RedisSettings
 
 log = logging.getLogger(__name__)
 
-Client: TypeAlias = redis.Redis | redis.RedisCluster
+Client: TypeAlias = redis.Redis | LazyCluster
 
 # What a server answers when it takes no writes for now: a full disk, a replica, a script that hangs. The library has
 # classes for some and strips their word from the text; of others only the word is left.
@@ -86,7 +86,7 @@ def wait_until_reachable(client: Client, settings: RedisSettings, clock: Clock) 
 def ping(client: Client) -> None:
     """Raises TransientError if the server, or a master of the cluster, doesn't answer."""
     with translated():
-        if isinstance(client, redis.RedisCluster):
+        if isinstance(client, LazyCluster):
             # A replica that is away is no outage.
             client.ping(target_nodes=redis.RedisCluster.PRIMARIES)
         else:
@@ -104,19 +104,12 @@ def read_all(client: Client, commands: Sequence[tuple[str | int, ...]]) -> list[
     Raises:
         redis.RedisError: the first error among the answers.
     """
+    if isinstance(client, LazyCluster):
+        return client.read_all(commands)
     pipe = client.pipeline(transaction=False)
     for command in commands:
-        pipe.execute_command(*command)
-    answers: list[Any] = pipe.execute(raise_on_error=False)
-    if isinstance(client, redis.RedisCluster):
-        # The library follows a slot that has moved for single commands, not in a pipeline.
-        moved = (redis.exceptions.AskError, redis.exceptions.TryAgainError)
-        for place, command in enumerate(commands):
-            if isinstance(answers[place], moved):
-                answers[place] = client.execute_command(*command)  # type: ignore[no-untyped-call]
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
+        pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+    answers: list[Any] = pipe.execute()
     return answers
 
 
@@ -203,7 +196,7 @@ def _cluster_translation(exc: Exception) -> Exception | None:
 
 def _check_mode(client: Client) -> None:
     """Raises ConfigError if a client of one server has come upon something else."""
-    if isinstance(client, redis.RedisCluster):
+    if isinstance(client, LazyCluster):
         return
     try:
         with translated():

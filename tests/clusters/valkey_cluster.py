@@ -117,10 +117,12 @@ class ValkeyCluster:
         under = watchdog or self._own_watchdog
         assert under is not None
         extra = {"cluster-node-timeout": str(node_timeout_ms), **(options or {})}
-        self.nodes = tuple(
-            ValkeyNode(run_dir / f"node-{number}", say, under, extra)
-            for number in range(1, MASTERS * (1 + replicas) + 1)
-        )
+
+        def make(number: int) -> ValkeyNode:
+            return ValkeyNode(run_dir / f"node-{number}", say, under, extra)
+
+        self._make = make
+        self.nodes = tuple(self._make(number) for number in range(1, MASTERS * (1 + replicas) + 1))
 
     @property
     def url(self) -> str:
@@ -194,6 +196,15 @@ class ValkeyCluster:
 
         node = eventually(promoted, f"a replica of the master on port {master.port} is promoted", _PATIENCE_SECONDS)
         assert node is not None
+        return node
+
+    def add_node(self) -> ValkeyNode:
+        """Starts another node and joins it, as a master that serves nothing yet."""
+        node = self._make(len(self.nodes) + 1)
+        node.start()
+        self.nodes = (*self.nodes, node)
+        node.ask("CLUSTER MEET", LOOPBACK, self.nodes[0].port, self.nodes[0].bus_port)
+        self.await_whole()
         return node
 
     def await_whole(self) -> None:

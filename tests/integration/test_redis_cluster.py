@@ -169,10 +169,10 @@ def test_the_list_of_partitions_is_mended_where_a_failover_lost_it(client: redis
 class Move:
     """A slot on its way from one master to another, with the keys moved one by one."""
 
-    def __init__(self, cluster: ValkeyCluster, key: str) -> None:
+    def __init__(self, cluster: ValkeyCluster, key: str, target: ValkeyNode | None = None) -> None:
         self.slot = key_slot(key.encode())
         self.source = cluster.master_of(key)
-        self.target = next(node for node in cluster.masters() if node is not self.source)
+        self.target = target or next(node for node in cluster.masters() if node is not self.source)
         self._cluster = cluster
         self.target.ask("CLUSTER SETSLOT", self.slot, "IMPORTING", self.source.identity())
         self.source.ask("CLUSTER SETSLOT", self.slot, "MIGRATING", self.target.identity())
@@ -212,7 +212,7 @@ def test_a_slot_on_the_move_refuses_a_step_whole_and_stays_readable(
 def test_reads_in_one_go_follow_a_slot_that_has_moved(
     cluster: ValkeyCluster, client: redis_connection.Client, name: str
 ) -> None:
-    """The library does so for single commands alone."""
+    """Also where the client has not been told yet."""
     with connect(**cluster.settings) as writing:
         trends = RedisTrends(writing, name, TrendSettings())
         for partition in range(8):
@@ -223,6 +223,23 @@ def test_reads_in_one_go_follow_a_slot_that_has_moved(
     for partition in (0, 3, 5):
         Move(cluster, RedisKeys(name).state(partition)).end()
     assert [state.position for state in reader.partitions()] == wanted
+
+
+def test_a_node_that_has_just_joined_is_learned_of(tmp_path: Path) -> None:
+    """While a slot moves to it a key may be out of reach; nothing worse, and once it is there it is found."""
+    with ValkeyCluster(tmp_path, replicas=0) as cluster, connect(**cluster.settings) as client:
+        trends, keys = RedisTrends(client, "grown", TrendSettings()), RedisKeys("grown")
+        trends.assign(0, 0)
+        trends.apply(update(0))
+        new = cluster.add_node()
+        move = Move(cluster, state_key("grown"), new)
+        move.take(keys.state(0))
+        assert refused(trends.partitions) == "redis_cluster"
+        assert refused(lambda: trends.apply(update(1))) == "redis_cluster"
+        move.end()
+        assert persisted(lambda: trends.apply(update(1))).result is ApplyResult.APPLIED
+        assert counted(trends) == {2}
+        assert trends.partitions()[0].position == 2
 
 
 def test_claims_are_refused_whole_while_their_slot_moves(
