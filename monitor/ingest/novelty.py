@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.ingest.sketch import Sketch, pack, same_story, sketch_of, unpack
+from monitor.ingest.sketch import Sketch, pack, same_story, sketches_of, unpack
 from monitor.messages import Document, Story, StoryClaim, StoryRecord
 from monitor.ports import StoryMemory
 
@@ -28,7 +28,7 @@ class NoveltyIndex:
 
     def assign(self, documents: Sequence[Document]) -> list[Story]:
         """Returns a story per document, in order."""
-        sketches = [_sketch(document) for document in documents]
+        sketches = _sketches(documents)
         stories: dict[int, Story] = {}
         pending = list(range(len(documents)))
         while pending:
@@ -49,8 +49,8 @@ class NoveltyIndex:
         once or again: after a crash in between the record is read again, claims anew and is released again.
         """
         claims = [
-            StoryClaim(document.id, document.origin, document.id, bands=_sketch(document).bands)
-            for document in documents
+            StoryClaim(document.id, document.origin, document.id, bands=sketch.bands)
+            for document, sketch in zip(documents, _sketches(documents), strict=True)
         ]
         self._memory.forget(claims)
 
@@ -110,8 +110,8 @@ class NoveltyIndex:
         return StoryClaim(document.id, document.origin, document.id, record, sketch.bands, seen)
 
 
-def _sketch(document: Document) -> Sketch:
-    return sketch_of(document.headline, document.headline_entities)
+def _sketches(documents: Sequence[Document]) -> list[Sketch]:
+    return sketches_of([(document.headline, document.headline_entities) for document in documents])
 
 
 def _story(claim: StoryClaim, document: Document) -> Story:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.ingest.sketch import BANDS, SKETCH_SIZE, pack, same_story, sketch_of, unpack
+from monitor.ingest.sketch import BANDS, SKETCH_SIZE, pack, same_story, sketch_of, sketches_of, unpack
 
 STORY = "Chip maker Nvidia warns of weak demand and cuts its third quarter outlook"
 
@@ -66,6 +68,20 @@ def test_every_text_is_its_own_story(text: str) -> None:
     assert same_story(sketch, sketch)
     assert len(sketch.bands) == BANDS
     assert 1 <= len(sketch.shingles) <= SKETCH_SIZE
+
+
+@given(st.lists(st.text(), max_size=20))
+def test_sketches_made_together_are_those_made_alone(texts: list[str]) -> None:
+    """Neighbours in a batch change nothing."""
+    assert sketches_of([(text, ("NVDA",)) for text in texts]) == [sketch_of(text, ("NVDA",)) for text in texts]
+
+
+def test_sketches_stay_those_that_redis_holds() -> None:
+    """A release that computes others would take every reprint of the last days for news."""
+    sketch = sketch_of(STORY, ("NVDA",))
+    assert sketch.bands[:2] == ("0:a0a17301d3600320c15d1200", "1:300bea0bdf1b470314b40121")
+    assert sketch.bands[6:] == ("6:a84a880ff5bbdd04ed706b08", "7:d401ce00800f8103fb8de504")
+    assert hashlib.sha256(pack(sketch)).hexdigest()[:16] == "f349298da90b9b74"
 
 
 @given(st.text(), st.text())
