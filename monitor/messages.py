@@ -80,6 +80,7 @@ class PartitionBatch:
     """Records of one partition, read from position `begin` up to (not including) position `end`.
 
     Offsets may have holes (compaction, transaction markers); `begin` and `end` are positions, so batches still join.
+    `reading` counts how often the partition had been rewound within its epoch: a batch of an earlier reading is outdated.
     """
 
     partition: int
@@ -87,6 +88,7 @@ class PartitionBatch:
     begin: int
     end: int
     records: tuple[RawRecord, ...]
+    reading: int = 0
 
 
 @dataclass(frozen=True, slots=True)

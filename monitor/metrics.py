@@ -21,6 +21,7 @@ RETRY_REASONS = (
     "redis_readonly",
     "redis_cluster",
 )
+_TOKENS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -47,6 +48,10 @@ class WorkerMetrics:
         self.unsupported = counter("sentiment_unsupported_language_documents", unsupported, ["language"])
         self.refused = counter("sentiment_refused_updates", "Batches that the trend store refused.", ["result"])
         self.offsets_lost = counter("sentiment_offsets_lost", "Offsets that the broker dropped before they were read.")
+        abandoned = (
+            "Records whose work was dropped, to be read again: by a rebalance, an outage or the end of the worker."
+        )
+        self.abandoned = counter("sentiment_abandoned_records", abandoned)
         self.retries = counter("sentiment_retries", "Batches tried again after a failure that may pass.", ["reason"])
         self.stage_seconds = histogram(
             "sentiment_stage_seconds", "Time a batch spent in a stage.", ["stage"], buckets=_SECONDS
@@ -61,6 +66,11 @@ class WorkerMetrics:
         self.ready = gauge(
             "sentiment_worker_ready", "1 when model, broker and Redis are there and partitions are assigned."
         )
+        self.draining = gauge("sentiment_worker_draining", "1 while a worker that was told to stop finishes its work.")
+        self.paused = gauge("sentiment_paused_partitions", "Partitions not fetched from, because queues are full.")
+        self.queue_rounds = gauge("sentiment_queue_rounds", "Rounds on their way, by what they wait for.", ["stage"])
+        self.queue_records = gauge("sentiment_queue_records", "Records on their way, by what they wait for.", ["stage"])
+        self.classify = ClassifyMetrics(registry)
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
@@ -74,3 +84,36 @@ class WorkerMetrics:
                 self.refused.labels(result)
         for resolution in ("fine", "coarse"):
             self.late.labels(resolution)
+
+
+class ClassifyMetrics:
+    """Implements ClassifyObserver (monitor/classify/observer.py): batches, padding and the score cache.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, registry=registry)
+        batch = "Tokens of a batch of a model, padding included."
+        self.batch_tokens = Histogram("sentiment_batch_tokens", batch, buckets=_TOKENS, registry=registry)
+        self.model_tokens = counter(
+            "sentiment_model_tokens", "Tokens that went through a model: of texts, and padding.", ["kind"]
+        )
+        cache = "Rows that the score cache was asked for; one that comes twice in a round is a hit."
+        self.score_cache = counter("sentiment_score_cache", cache, ["result"])
+        for kind in ("text", "padding"):
+            self.model_tokens.labels(kind)
+        for result in ("hit", "miss"):
+            self.score_cache.labels(result)
+
+    def batch_scored(self, text_tokens: int, padding_tokens: int) -> None:
+        """See ClassifyObserver."""
+        self.batch_tokens.observe(text_tokens + padding_tokens)
+        self.model_tokens.labels("text").inc(text_tokens)
+        self.model_tokens.labels("padding").inc(padding_tokens)
+
+    def looked_up(self, hits: int, misses: int) -> None:
+        """See ClassifyObserver."""
+        self.score_cache.labels("hit").inc(hits)
+        self.score_cache.labels("miss").inc(misses)

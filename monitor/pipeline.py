@@ -1,8 +1,9 @@
 """The data path and its commit order.
 
-1 decode, or dead-letter · 2 classify · 3 publish scored and dead letters, and flush · 4 apply to the trends together
-with the offsets, atomically · 5 commit to Kafka, for watching lag only. Reading goes on from the offset that 4 stored.
-Publishing comes before 4: after a crash it is done again under the same keys, where what 4 had counted never would be.
+1 decode, or dead-letter, and novelty · 2 classify · 3 publish scored and dead letters, and flush · 4 apply to the trends
+together with the offsets, atomically · 5 commit to Kafka, for watching lag only. Reading goes on from the offset that 4
+stored. Publishing comes before 4: after a crash it is done again under the same keys, where what 4 had counted never
+would be. 1 and 2 may run ahead on threads of their own (prefetch.py); 3 to 5 are taken in order, batch by batch.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.classify.isolate import classify_isolating
 from monitor.errors import ClassifierError, InvalidMessageError
@@ -22,7 +23,9 @@ from monitor.messages import (
     PartitionBatch,
     PartitionUpdate,
     RawRecord,
+    Score,
     ScoredDocument,
+    Story,
     language_label,
 )
 from monitor.metrics import WorkerMetrics
@@ -34,13 +37,34 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Work:
-    """A partition batch on its way."""
+class Work:
+    """A partition batch on its way.
+
+    Attributes:
+        read: records that could be read, with their documents.
+        stories: of those documents, in the same order.
+        scored: documents to be counted.
+        dead: records to be dead-lettered.
+        unscorable: documents among the dead that the model failed on.
+    """
 
     batch: PartitionBatch
-    documents: list[Document] = field(default_factory=list)
+    read: list[tuple[RawRecord, Document]] = field(default_factory=list)
+    stories: list[Story] = field(default_factory=list)
     scored: list[ScoredDocument] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    unscorable: list[Document] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Told:
+    """A document of a round, while it is scored."""
+
+    item: Work
+    record: RawRecord
+    document: Document
+    story: Story
+    result: Score | ClassifierError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,64 +95,111 @@ class Pipeline:
         self._flushed: dict[int, tuple[int, int]] = {}  # by partition: epoch, position up to which all is published
 
     def process(self, batches: Sequence[PartitionBatch], source: Source) -> None:
-        """Takes what one poll brought through all stages, in the order above.
+        """Takes a round, at most one batch a partition, through all stages; raises what they raise."""
+        self.finish(self.score(self.prepare(batches)), source)
+
+    def prepare(self, batches: Sequence[PartitionBatch]) -> list[Work]:
+        """Decodes a round and decides its stories. May run before earlier rounds are finished: a claim is a record's own.
 
         Raises:
-            TransientError: an outside system failed for now. Some partitions may have been applied; the caller rewinds
-                to where the batches began, and those are refused the second time.
+            TransientError: the stories' memory failed for now; asking again gives the same answer.
         """
-        work = [_Work(batch) for batch in batches]
-        self._decode(work)
-        self._classify(work)
-        self._publish(work)
-        applied = {item.batch.partition: item.batch.end for item in work if self._apply(item, source)}
+        work = [Work(batch) for batch in batches]
+        with self._timed("decode", _records(work)):
+            for item in work:
+                self._decode(item)
+        documents = [document for item in work for _, document in item.read]
+        with self._timed("novelty", len(documents)):
+            stories = iter(self._stages.novelty.assign(documents))
+        for item in work:
+            item.stories = [next(stories) for _ in item.read]
+        return work
+
+    def score(self, work: Sequence[Work]) -> Sequence[Work]:
+        """Scores what was prepared: each record is then either scored, counted without a score, or dead.
+
+        Raises:
+            TransientError: a model scores nothing any more; no document is to blame.
+        """
+        told = [_Told(item, *read, story) for item in work for read, story in zip(item.read, item.stories, strict=True)]
+        waiting = told
+        while waiting:
+            failed = self._classify([one for one in waiting if not one.story.repeated])
+            # What counted for nothing because of a document that turns out to be unscorable counts in its place.
+            waiting = [one for one in told if one.story.repeated and one.document.id in failed]
+            if waiting:
+                self._stages.novelty.release([failed[one.document.id] for one in waiting])
+                stories = self._stages.novelty.assign([one.document for one in waiting])
+                for one, story in zip(waiting, stories, strict=True):
+                    one.story = story
+        for one in told:
+            if isinstance(one.result, ClassifierError):
+                one.item.dead.append(DeadLetter(one.record, one.result.reason, str(one.result)))
+                one.item.unscorable.append(one.document)
+            else:
+                one.item.scored.append(ScoredDocument(one.document, one.story, one.result))
+        return work
+
+    def finish(self, work: Sequence[Work], source: Source) -> None:
+        """Publishes, applies and commits a scored round; what `source` no longer holds is left out.
+
+        Raises:
+            TransientError: an outside system failed for now. Some partitions may have been applied; the caller starts over
+                from where they are applied as far as it knows, and what was applied is refused the second time.
+        """
+        current = [item for item in work if source.holds(item.batch)]
+        self._metrics.abandoned.inc(_records(work) - _records(current))
+        self._settle(current)
+        self._publish(current)
+        applied = {item.batch.partition: item.batch.end for item in current if self._apply(item, source)}
         with self._timed("commit", len(applied)):
             source.commit(applied)
 
-    def _decode(self, work: Sequence[_Work]) -> None:
-        with self._timed("decode", sum(len(item.batch.records) for item in work)):
-            for item in work:
-                for record in item.batch.records:
-                    try:
-                        item.documents.append(self._stages.decode(record))
-                    except InvalidMessageError as exc:
-                        item.dead.append(DeadLetter(record, exc.reason, str(exc)))
+    def _decode(self, item: Work) -> None:
+        decode = self._stages.decode
+        for record in item.batch.records:
+            try:
+                item.read.append((record, decode(record)))
+            except InvalidMessageError as exc:
+                item.dead.append(DeadLetter(record, exc.reason, str(exc)))
 
-    def _classify(self, work: Sequence[_Work]) -> None:
-        documents = [document for item in work for document in item.documents]
-        with self._timed("novelty", len(documents)):
-            stories = self._stages.novelty.assign(documents)
-        readable = [
-            document
-            for document, story in zip(documents, stories, strict=True)
-            if document.language in self._stages.classifier.languages and not story.repeated
-        ]
+    def _classify(self, told: Sequence[_Told]) -> dict[str, Document]:
+        """Fills in the results; returns the documents that could not be scored, by id."""
+        readable = [one for one in told if one.document.language in self._stages.classifier.languages]
         with self._timed("classify", len(readable)):
-            results = dict(zip(map(id, readable), classify_isolating(self._stages.classifier, readable), strict=True))
-        remaining = iter(zip(documents, stories, strict=True))
-        for item in work:
-            records = {f"{record.partition}:{record.offset}": record for record in item.batch.records}
-            for document, story in (next(remaining) for _ in item.documents):
-                result = results.get(id(document))
-                if isinstance(result, ClassifierError):
-                    item.dead.append(DeadLetter(records[document.origin], result.reason, str(result)))
-                else:
-                    item.scored.append(ScoredDocument(document, story, result))
+            results = classify_isolating(self._stages.classifier, [one.document for one in readable])
+        for one, result in zip(readable, results, strict=True):
+            one.result = result
+        return {one.document.id: one.document for one in readable if isinstance(one.result, ClassifierError)}
 
-    def _publish(self, work: Sequence[_Work]) -> None:
-        with self._timed("publish", sum(len(item.batch.records) for item in work)):
+    def _settle(self, work: Sequence[Work]) -> None:
+        """Lets unscorable documents give their claims back; what had joined a story that is gone begins it anew."""
+        if unscorable := [document for item in work for document in item.unscorable]:
+            self._stages.novelty.release(unscorable)
+        joined = [(item, i) for item in work for i, scored in enumerate(item.scored) if _joins(scored.story)]
+        if not joined:
+            return
+        before = [item.scored[i] for item, i in joined]
+        stories = self._stages.novelty.settle([scored.document for scored in before], [s.story for s in before])
+        for (item, i), story in zip(joined, stories, strict=True):
+            item.scored[i] = replace(item.scored[i], story=story)
+
+    def _publish(self, work: Sequence[Work]) -> None:
+        with self._timed("publish", _records(work)):
             for item in work:
                 # A batch that comes again because step 4 failed need not be published again.
                 epoch, flushed = self._flushed.get(item.batch.partition, (-1, 0))
                 since = flushed if epoch == item.batch.epoch else 0
                 told = [scored for scored in item.scored if not scored.story.repeated]
-                self._stages.sink.publish_scored([scored for scored in told if _offset_of(scored) >= since])
+                if since > item.batch.begin:
+                    told = [scored for scored in told if _offset_of(scored) >= since]
+                self._stages.sink.publish_scored(told)
                 self._stages.sink.publish_dead([letter for letter in item.dead if letter.record.offset >= since])
             self._stages.sink.flush()
             for item in work:
                 self._flushed[item.batch.partition] = (item.batch.epoch, item.batch.end)
 
-    def _apply(self, item: _Work, source: Source) -> bool:
+    def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch
         contribution = contribution_of(item.scored, self._settings)
         update = PartitionUpdate(
@@ -156,6 +227,7 @@ class Pipeline:
             batch.end,
             outcome.result,
             outcome.position,
+            extra={"partition": batch.partition, "offset": batch.begin, "epoch": batch.epoch, "reason": outcome.result},
         )
         if outcome.result is ApplyResult.STALE_EPOCH:
             source.release(batch.partition)
@@ -163,7 +235,7 @@ class Pipeline:
             source.rewind(batch.partition, outcome.position)
         return False
 
-    def _count(self, item: _Work) -> None:
+    def _count(self, item: Work) -> None:
         """Counts only what was applied, so that a refused batch is not counted twice."""
         now_ms = self._stages.clock.now_ms()
         for letter in item.dead:
@@ -178,6 +250,7 @@ class Pipeline:
                 first.record.offset,
                 first.reason,
                 first.detail[:200],
+                extra={"partition": first.record.partition, "offset": first.record.offset, "reason": first.reason},
             )
         for scored in item.scored:
             document = scored.document
@@ -201,6 +274,14 @@ class Pipeline:
         yield
         self._metrics.stage_seconds.labels(stage).observe(self._stages.clock.monotonic_seconds() - start)
         self._metrics.stage_documents.labels(stage).inc(count)
+
+
+def _records(work: Sequence[Work]) -> int:
+    return sum(len(item.batch.records) for item in work)
+
+
+def _joins(story: Story) -> bool:
+    return not (story.first or story.repeated)
 
 
 def _offset_of(scored: ScoredDocument) -> int:

@@ -43,10 +43,10 @@ class Clock(Protocol):
 
 
 class Source(Protocol):
-    """Where records come from."""
+    """Where records come from, as the data path sees it."""
 
-    def poll(self, timeout_seconds: float) -> Sequence[PartitionBatch]:
-        """Returns what has arrived, at most one batch a partition; empty after the timeout."""
+    def holds(self, batch: PartitionBatch) -> bool:
+        """Whether the batch still counts: its partition is held in that epoch and was not rewound since it was read."""
 
     def rewind(self, partition: int, position: int) -> None:
         """Reads that partition on from `position`; what was polled from it and not yet applied comes again."""
@@ -55,7 +55,30 @@ class Source(Protocol):
         """Forgets a partition whose epoch is stale; it is taken anew if it still belongs to this worker."""
 
     def commit(self, positions: Mapping[int, int]) -> None:
-        """Tells the broker how far each partition has come; for watching lag only."""
+        """Notes how far each partition is applied, and tells the broker, for watching lag only."""
+
+
+class GroupSource(Source, Protocol):
+    """The same as a worker sees it: a member of a group of workers that share the partitions."""
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """Partitions that are held now."""
+
+    def poll(self, timeout_seconds: float, at_most: int) -> Sequence[PartitionBatch]:
+        """Returns what has arrived, at most one batch a partition and so many records; empty after the timeout."""
+
+    def hold_back(self, held_back: bool) -> None:
+        """Whether polls only keep the membership and bring no records, from the next one on."""
+
+    def start_over(self) -> None:
+        """Rewinds every partition to where it is applied."""
+
+    def check(self) -> None:
+        """Tells the lag of every partition; raises TransientError if the broker doesn't answer."""
+
+    def close(self, timeout_seconds: float) -> None:
+        """Leaves the group, so that others take over at once."""
 
 
 class StoryMemory(Protocol):

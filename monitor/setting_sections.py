@@ -33,12 +33,26 @@ class KafkaSettings(_Section):
     create_topics: bool = Field(True, description="Whether a worker creates topics that are missing.")
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics it creates; more allow more workers.")
     replication_factor: int = Field(1, ge=1, le=7, description="Replicas of topics it creates.")
-    max_poll_records: int = Field(256, ge=1, le=10_000, description="Records a poll; more is faster, and later.")
+    max_poll_records: int = Field(
+        256, ge=1, le=10_000, description="Records a poll; more takes fewer steps of the consumer's loop."
+    )
+    max_fetch_bytes: int = Field(
+        16_777_216,
+        ge=65_536,
+        le=1_073_741_824,
+        description="Bytes that a worker fetches ahead from a broker; more is faster with many partitions, and takes memory.",
+    )
     session_timeout_seconds: float = Field(
         10.0, ge=6, le=300, description="Silence after which the broker gives a worker's partitions away."
     )
     max_poll_interval_seconds: float = Field(
-        300.0, ge=10, le=3600, description="Longest batch; a worker that takes longer loses its partitions."
+        300.0,
+        ge=10,
+        le=3600,
+        description=(
+            "Silence of a worker's loop after which it loses its partitions; with this long in one round or one turn "
+            "/healthz calls it stuck."
+        ),
     )
     connect_timeout_seconds: float = Field(
         30.0, gt=0, le=3600, description="How long start-up tries to reach a broker before it gives up."
@@ -228,6 +242,18 @@ class WorkerSettings(_Section):
     port: int = Field(9101, ge=0, le=65_535, description="Port of the same; 0 chooses a free one.")
     retry_limit_seconds: float = Field(
         3600.0, gt=0, description="How long a batch is retried before the worker stops and says so."
+    )
+    max_wait_ms: float = Field(
+        5.0,
+        ge=0,
+        le=10_000,
+        description="Longest wait for more records before a round goes to the model, if that is free; more fills batches.",
+    )
+    max_round_records: int = Field(
+        256, ge=1, le=100_000, description="Records a round; more is faster, later, and takes longer to drain."
+    )
+    drain_seconds: float = Field(
+        20.0, gt=0, le=600, description="How long a worker that is told to stop works on; the rest is read again."
     )
 
 

@@ -113,10 +113,11 @@ class RecordingSource:
     def __init__(self, events: list[str] | None = None) -> None:
         self.events = [] if events is None else events
         self.committed: dict[int, int] = {}
+        self.lost: set[int] = set()
 
-    def poll(self, timeout_seconds: float) -> Sequence[PartitionBatch]:
-        """Nothing: tests hand batches to the pipeline themselves."""
-        return []
+    def holds(self, batch: PartitionBatch) -> bool:
+        """All but those of partitions that a test says are lost."""
+        return batch.partition not in self.lost
 
     def rewind(self, partition: int, position: int) -> None:
         """Notes it."""

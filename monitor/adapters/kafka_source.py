@@ -1,7 +1,8 @@
 """Reads the raw topic as one member of a consumer group; positions are the trend store's, never the group's.
 
 Guarantees: a partition is read from the position that the trend store gives with its epoch; batches of a partition join
-without a hole. Rebalances are noted on Kafka's thread and acted on in `poll`, so that no listener ever blocks.
+without a hole, and one that was read before a rewind is told from one that was read after it. Rebalances are noted on
+Kafka's thread and acted on in `poll`, so that no listener ever blocks; while one goes on no partition is taken.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
 from monitor.adapters.kafka_connection import client_options, translated
+from monitor.adapters.kafka_headers import raw_record
 from monitor.errors import ConfigError, TransientError
-from monitor.messages import Assignment, PartitionBatch, RawRecord
+from monitor.messages import Assignment, PartitionBatch
 from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 _CHECK_MS = 5000
+_REBALANCE_SECONDS = 0.1
+_PARTITION_FETCH_BYTES = 2**20
 
 
 @dataclass(slots=True)
 class _Held:
+    """A partition of ours: what is read next, what is applied next, and how often it was rewound."""
+
     epoch: int
     position: int
+    applied: int
+    reading: int = 0
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
@@ -37,31 +45,38 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lost: set[int] = set()
+        self.under_way = False
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        with self._lock:
-            self._lost.update(tp.partition for tp in revoked)
+        # Until the group has agreed, the client goes on naming what it had: taking that again would fence its next owner.
+        self._note(revoked, under_way=True)
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         # Whatever was held before must be opened anew: another member may have had it in between.
-        self.on_partitions_revoked(assigned)
+        self._note(assigned, under_way=False)
 
     def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
-        self.on_partitions_revoked(lost)
+        self._note(lost, under_way=True)
 
     def take_lost(self) -> set[int]:
         with self._lock:
             lost, self._lost = self._lost, set()
         return lost
 
+    def _note(self, partitions: Sequence[TopicPartition], under_way: bool) -> None:
+        with self._lock:
+            self._lost.update(tp.partition for tp in partitions)
+            self.under_way = under_way
+
 
 class KafkaSource:
-    """Implements Source.
+    """Implements GroupSource.
 
     Args:
         settings: broker, topic and group.
         take: takes a partition for this worker: (partition, earliest position) to its assignment.
         skip: tells the store that the broker dropped records: (assignment, new position).
+        on_lost: called with the number of records that the broker dropped in mid-work, before they were read.
         on_lag: called with (partition, records not yet applied), or None when the partition is no longer this worker's.
     """
 
@@ -70,11 +85,14 @@ class KafkaSource:
         settings: KafkaSettings,
         take: Callable[[int, int], Assignment],
         skip: Callable[[Assignment, int], None],
+        on_lost: Callable[[int], None],
         on_lag: Callable[[int, int | None], None],
     ) -> None:
         self._settings = settings
-        self._take, self._skip, self._on_lag = take, skip, on_lag
+        self._take, self._skip, self._on_lost, self._on_lag = take, skip, on_lost, on_lag
         self._held: dict[int, _Held] = {}
+        self._held_back = False
+        self._told: dict[int, tuple[int, int]] = {}  # by partition: end and applied position when lag was last told
         self._rebalances = _Rebalances()
         with translated():
             self._consumer = KafkaConsumer(
@@ -88,6 +106,9 @@ class KafkaSource:
                 max_poll_interval_ms=int(settings.max_poll_interval_seconds * 1000),
                 # A broker answers as soon as there is one record; waiting longer would only add delay.
                 fetch_max_wait_ms=100,
+                # What was fetched waits in the client: this bounds its memory, whatever the backlog.
+                fetch_max_bytes=settings.max_fetch_bytes,
+                max_partition_fetch_bytes=min(settings.max_fetch_bytes, _PARTITION_FETCH_BYTES),
             )
             self._consumer.subscribe([settings.raw_topic], listener=self._rebalances)
 
@@ -96,56 +117,87 @@ class KafkaSource:
         """Partitions that this worker holds now."""
         return frozenset(self._held)
 
-    def poll(self, timeout_seconds: float) -> list[PartitionBatch]:
-        """See Source. Raises ConfigError when the topic and the stored positions can't belong together."""
+    def poll(self, timeout_seconds: float, at_most: int | None = None) -> list[PartitionBatch]:
+        """See GroupSource. Raises ConfigError when the topic and the stored positions can't belong together."""
+        if self._rebalances.under_way:
+            timeout_seconds = max(timeout_seconds, _REBALANCE_SECONDS)  # nothing comes until the group has agreed
+        limit = min(at_most or self._settings.max_poll_records, self._settings.max_poll_records)
         with translated():
-            polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000))
+            self._pause_or_resume()
+            polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=limit)
             assigned = {tp.partition for tp in self._consumer.assignment()}
         try:
-            return self._batches(polled, assigned)
+            return self._batches(polled, set() if self._rebalances.under_way else assigned)
         except TransientError:
             # What was polled is handed to nobody: every partition is opened anew, at its stored position.
             for partition in list(self._held):
                 self.release(partition)
             raise
 
+    def holds(self, batch: PartitionBatch) -> bool:
+        """See Source."""
+        held = self._held.get(batch.partition)
+        return held is not None and (held.epoch, held.reading) == (batch.epoch, batch.reading)
+
+    def hold_back(self, held_back: bool) -> None:
+        """See GroupSource."""
+        self._held_back = held_back
+
     def rewind(self, partition: int, position: int) -> None:
         """See Source; a partition that another worker has taken meanwhile is opened anew by the next poll."""
         held = self._held.get(partition)
         if held is not None:
-            held.position = position
+            held.position = held.applied = position
+            held.reading += 1
             self._seek(partition, position)
+
+    def start_over(self) -> None:
+        """See GroupSource."""
+        for partition, held in list(self._held.items()):
+            self.rewind(partition, held.applied)
 
     def release(self, partition: int) -> None:
         """Forgets a partition whose epoch is stale; the next poll opens it again if it is still assigned."""
         if self._held.pop(partition, None) is not None:
+            self._told.pop(partition, None)
             self._on_lag(partition, None)
 
     def commit(self, positions: Mapping[int, int]) -> None:
-        """See Source; a commit that fails is of no consequence."""
-        offsets = {
-            self._tp(p): OffsetAndMetadata(position, "", -1) for p, position in positions.items() if p in self._held
-        }
-        if not offsets:
+        """See Source; a commit to the broker that fails is of no consequence."""
+        mine = {partition: position for partition, position in positions.items() if partition in self._held}
+        if not mine:
             return
+        for partition, position in mine.items():
+            self._held[partition].applied = position
         try:
-            self._consumer.commit_async(offsets)
+            self._consumer.commit_async({self._tp(p): OffsetAndMetadata(at, "", -1) for p, at in mine.items()})
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("positions could not be committed for watching lag: %s", exc)
-        self._report_lag({p: position for p, position in positions.items() if p in self._held})
+        self._report_lag()
 
     def check(self) -> None:
-        """Raises TransientError if the broker doesn't answer; a poll alone can't tell silence from an outage."""
-        tp = self._tp(min(self._held, default=0))
+        """See GroupSource: a poll alone can't tell silence from an outage, and knows no end of what it doesn't fetch."""
+        tps = [self._tp(partition) for partition in self._held] or [self._tp(0)]
         with translated():
-            self._consumer.end_offsets([tp], timeout_ms=_CHECK_MS)
+            ends = self._consumer.end_offsets(tps, timeout_ms=_CHECK_MS)
+        for tp, end in ends.items():
+            if tp.partition in self._held:
+                self._on_lag(tp.partition, max(0, end - self._held[tp.partition].applied))
 
-    def close(self) -> None:
-        """Leaves the group, so that others take over at once."""
+    def close(self, timeout_seconds: float = 3.0) -> None:
+        """See GroupSource."""
         try:
-            self._consumer.close(autocommit=False, timeout_ms=3000)
+            self._consumer.close(autocommit=False, timeout_ms=int(timeout_seconds * 1000))
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("leaving the consumer group failed: %s", exc)
+
+    def _pause_or_resume(self) -> None:
+        """Each time anew: a rebalance may forget that a partition was paused."""
+        paused = self._consumer.paused()
+        if not self._held_back and paused:
+            self._consumer.resume(*paused)
+        elif self._held_back and (rest := self._consumer.assignment() - paused):
+            self._consumer.pause(*rest)
 
     def _batches(
         self, polled: Mapping[TopicPartition, Sequence[object]], assigned: Collection[int]
@@ -153,20 +205,20 @@ class KafkaSource:
         for partition in self._rebalances.take_lost() | (set(self._held) - set(assigned)):
             self.release(partition)
         opened = {partition for partition in sorted(set(assigned) - set(self._held)) if self._open(partition)}
-        applied = {partition: held.position for partition, held in self._held.items()}
         batches = []
         for tp, messages in polled.items():
             # What was polled before a partition was opened was read from the wrong place.
             if tp.partition in self._held and tp.partition not in opened and messages:
                 batches.append(self._batch(tp, messages))
-        self._report_lag(applied)
+        self._report_lag()
         return batches
 
-    def _report_lag(self, applied: Mapping[int, int]) -> None:
-        for partition, position in applied.items():
+    def _report_lag(self) -> None:
+        for partition, held in self._held.items():
             highwater = self._consumer.highwater(self._tp(partition))
-            if highwater is not None:
-                self._on_lag(partition, max(0, highwater - position))
+            if highwater is not None and (highwater, held.applied) != self._told.get(partition):
+                self._told[partition] = (highwater, held.applied)
+                self._on_lag(partition, max(0, highwater - held.applied))
 
     def _open(self, partition: int) -> bool:
         tp = self._tp(partition)
@@ -178,26 +230,29 @@ class KafkaSource:
         if position > latest:
             raise _made_anew(tp, position, f"which ends at {latest}")
         if position < earliest:
-            log.error("offsets %d to %d of partition %d are gone from the broker", position, earliest, partition)
+            _log_gone(partition, position, earliest)
             self._skip(assignment, earliest)
             position = earliest
         self._seek(partition, position)
-        self._held[partition] = _Held(assignment.epoch, position)
-        log.info("reading partition %d from position %d, epoch %d", partition, position, assignment.epoch)
+        self._held[partition] = _Held(assignment.epoch, position, position)
+        log.info(
+            "reading partition %d from position %d, epoch %d",
+            partition,
+            position,
+            assignment.epoch,
+            extra={"partition": partition, "offset": position, "epoch": assignment.epoch},
+        )
         return True
 
     def _batch(self, tp: TopicPartition, messages: Sequence[object]) -> PartitionBatch:
         held = self._held[tp.partition]
-        records = tuple(
-            RawRecord(tp.partition, m.offset, m.key, m.value, m.timestamp)  # type: ignore[attr-defined]
-            for m in messages
-        )
+        records = tuple(map(raw_record, messages))
         if records[0].offset < held.position:
             # The broker put the consumer back: what lies there now is not what was applied.
             raise _made_anew(tp, held.position, f"which went back to {records[0].offset}")
         if records[0].offset > held.position:
             self._note_hole(tp, held, records[0].offset)
-        batch = PartitionBatch(tp.partition, held.epoch, held.position, records[-1].offset + 1, records)
+        batch = PartitionBatch(tp.partition, held.epoch, held.position, records[-1].offset + 1, records, held.reading)
         held.position = batch.end
         return batch
 
@@ -206,19 +261,28 @@ class KafkaSource:
         with translated():
             earliest = self._consumer.beginning_offsets([tp])[tp]
         if earliest > held.position:
-            log.error("offsets %d to %d of partition %d are gone from the broker", held.position, first, tp.partition)
-            self._skip(Assignment(tp.partition, held.epoch, held.position), earliest)
-            held.position = earliest
+            # The batch begins before the hole, so that the position moves over it after what is still on its way.
+            _log_gone(tp.partition, held.position, first)
+            self._on_lost(earliest - held.position)
 
     def _seek(self, partition: int, position: int) -> None:
         try:
             self._consumer.seek(self._tp(partition), position)
         except (AssertionError, kafka_errors.IllegalStateError):
-            # Revoked since the poll; the next poll sees that.
-            self._held.pop(partition, None)
+            self.release(partition)  # revoked since the poll
 
     def _tp(self, partition: int) -> TopicPartition:
         return TopicPartition(self._settings.raw_topic, partition)
+
+
+def _log_gone(partition: int, begin: int, end: int) -> None:
+    log.error(
+        "offsets %d to %d of partition %d are gone from the broker",
+        begin,
+        end,
+        partition,
+        extra={"partition": partition, "offset": begin},
+    )
 
 
 def _made_anew(tp: TopicPartition, position: int, found: str) -> ConfigError:

@@ -103,7 +103,7 @@ def test_sigterm_lets_the_batch_in_hand_finish(settings: Settings, told: list[He
     with ProcessWorker(settings, first, SECONDS_PER_TEXT) as worker:
         eventually(lambda: applied(settings) > 0 or not worker.running, "a batch is applied")
         assert worker.terminate() == 0, worker.said()
-        assert "everything read was applied" in worker.said()
+        assert "everything in work was applied" in worker.said()
     stopped = positions(settings)
     assert sum(stopped.values()) < DOCUMENTS
     began = time.monotonic()

@@ -120,6 +120,38 @@ def test_every_record_is_published_scored_or_dead() -> None:
     assert (path.count("dead_letters", reason="not_json"), path.documents()) == (1, 3)
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["in one poll", "in the next poll"])
+def test_reprints_of_a_dead_lettered_first_are_a_story(apart: bool) -> None:
+    """One of them begins it, also for the readers of what is published, and a replay of the letter joins it."""
+    path = Path(partitions=1)
+    failed, told = message(id="1", title="Profit falls at plant 1", text="POISON"), [news("1"), news("1"), news("1")]
+    reprints = [one | {"id": id} for one, id in zip(told, "234", strict=True)]
+    if apart:
+        path.process(batch([failed]))
+        path.process(batch(reprints, begin=1))
+    else:
+        path.process(batch([failed, *reprints]))
+    path.process(batch([message(id="1", title="Profit falls at plant 1", text=None)], begin=4))
+    stories = [(one.document.id, one.story.id, one.story.first) for one in path.sink.scored]
+    assert stories == [("2", "2", True), ("3", "2", False), ("4", "2", False), ("1", "2", False)]
+    assert path.documents() == 4
+    assert [(story.evidence.story_id, story.documents) for story in path.contents()[1]] == [("2", 4)]
+
+
+def test_a_replayed_letter_counts_once() -> None:
+    """However often it is replayed, and whether or not its first reading was done again after a failure."""
+    path = Path(failing=(1,), partitions=1)
+    failed, mended = message(id="1", text="POISON"), message(id="1")
+    with pytest.raises(TransientError):
+        path.process(batch([failed]))
+    path.process(batch([failed]))
+    path.process(batch([mended, mended], begin=1))
+    path.process(batch([mended], begin=3))
+    assert (path.documents(), path.count("repeated_documents")) == (1, 2)
+    assert [story.evidence.story_id for story in path.contents()[1]] == []
+    assert [(one.document.id, one.story.first) for one in path.sink.scored] == [("1", True)]
+
+
 def test_dead_letters_carry_the_record_unchanged() -> None:
     """So that they can be sent again as they were."""
     path = Path()

@@ -1,0 +1,58 @@
+"""Gathers what polls bring into rounds: bounded in records, and in how long the first record waits for company.
+
+Guarantees: a round has at most one batch a partition; batches that are merged join without a hole; what is no longer held
+when the round is taken is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from monitor.messages import PartitionBatch
+
+
+class Gathering:
+    """The round that is being filled.
+
+    Args:
+        most_records: records after which it is due, whatever the time.
+        longest_wait_seconds: how long after its first record it is due, whatever the size.
+    """
+
+    def __init__(self, most_records: int, longest_wait_seconds: float) -> None:
+        self._most_records, self._longest_wait_seconds = most_records, longest_wait_seconds
+        self._batches: list[PartitionBatch] = []
+        self._due_seconds = 0.0
+        self.records = 0
+
+    @property
+    def room(self) -> int:
+        """Records that it may still take."""
+        return max(0, self._most_records - self.records)
+
+    def add(self, batches: Iterable[PartitionBatch], now_seconds: float) -> None:
+        """Takes what a poll brought."""
+        for batch in batches:
+            if not self._batches:
+                self._due_seconds = now_seconds + self._longest_wait_seconds
+            self._batches.append(batch)
+            self.records += len(batch.records)
+
+    def wait_seconds(self, now_seconds: float) -> float | None:
+        """How long until it is due, 0 if it is; None while it is empty."""
+        if not self._batches:
+            return None
+        return max(0.0, self._due_seconds - now_seconds) if self.room else 0.0
+
+    def take(self, holds: Callable[[PartitionBatch], bool]) -> list[PartitionBatch]:
+        """Empties it; returns one batch a partition, of those that still count."""
+        batches, self._batches, self.records = self._batches, [], 0
+        merged: dict[int, list[PartitionBatch]] = {}
+        for batch in filter(holds, batches):
+            merged.setdefault(batch.partition, []).append(batch)
+        return [parts[0] if len(parts) == 1 else _joined(parts) for parts in merged.values()]
+
+
+def _joined(parts: list[PartitionBatch]) -> PartitionBatch:
+    first, records = parts[0], tuple(record for part in parts for record in part.records)
+    return PartitionBatch(first.partition, first.epoch, first.begin, parts[-1].end, records, first.reading)
