@@ -10,6 +10,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
+from monitor.adapters.tls import client_context, distrust
 from monitor.errors import ConfigError, TransientError
 from monitor.ports import Clock
 from monitor.settings import KafkaSettings
@@ -22,14 +23,15 @@ _ATTEMPT_MS = 3000
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Options that every client shares."""
+    """Options that every client shares. Raises ConfigError for a file of a certificate that can't be used."""
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
         "security_protocol": settings.security_protocol,
     }
-    if settings.ssl_cafile:
-        options["ssl_cafile"] = settings.ssl_cafile
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = client_context("kafka", settings)
     if settings.sasl_mechanism:
+        _silence_wire()
         options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.sasl_username
         options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
@@ -40,32 +42,84 @@ def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminCli
     """Returns an admin client, trying with growing pauses.
 
     Raises:
-        ConfigError: no broker within `kafka.connect_timeout_seconds`; names address and setting.
+        ConfigError: no broker within `kafka.connect_timeout_seconds`, a certificate that is not accepted, or a user who is
+            not; names address and setting.
     """
+    options = client_options(settings)
     deadline = clock.monotonic_seconds() + settings.connect_timeout_seconds
     pause = 0.2
-    quiet = logging.getLogger("kafka")
-    level = quiet.level
-    quiet.setLevel(logging.CRITICAL)  # our own line says it once, with the setting's name
+    while True:
+        try:
+            with _overheard() as cause:
+                return KafkaAdminClient(**options, bootstrap_timeout_ms=_ATTEMPT_MS)
+        except (kafka_errors.KafkaConfigurationError, ValueError) as exc:
+            raise ConfigError(f"[kafka] settings: {exc}") from exc
+        except (kafka_errors.KafkaError, OSError) as exc:
+            line = (
+                f"Kafka at {settings.bootstrap_servers} (setting kafka.bootstrap_servers, "
+                f"MONITOR_KAFKA__BOOTSTRAP_SERVERS) can't be reached: {cause.said or exc}"
+            )
+            if cause.to_mend:
+                raise ConfigError(f"{line}; see {cause.to_mend}", reason=cause.reason) from exc
+            if clock.monotonic_seconds() + pause > deadline:
+                raise ConfigError(
+                    f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="kafka"
+                ) from exc
+            log.warning("%s; trying again in %.1f s", line, pause)
+            clock.wait_seconds(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _silence_wire() -> None:
+    """Keeps passwords out of the log: at DEBUG the library writes down every request, the one that logs in included."""
+    for name in ("kafka.net", "kafka.protocol"):
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
+
+
+class _Cause(logging.Handler):
+    """Why connections fail: the library raises a timeout alone, and tells the cause to its log.
+
+    Attributes:
+        said: what it said last.
+        to_mend: the settings to look at if trying again is of no use, else "".
+        reason: the ConfigError's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said = self.to_mend = self.reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps words, not errors: those would keep sockets open."""
+        for exc in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(exc, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
+                self._keep(f"{exc}", "kafka.sasl_username and kafka.sasl_password", "kafka_auth")
+            elif isinstance(exc, kafka_errors.UnsupportedSaslMechanismError):
+                self._keep(f"{exc}", "kafka.sasl_mechanism", "kafka_auth")
+            elif isinstance(exc, Exception) and (why := distrust(exc)):
+                self._keep(why, "kafka.security_protocol and the keys kafka.ssl_...", "kafka_tls")
+            elif isinstance(exc, Exception) and not self.to_mend:
+                self.said = f"{exc}"
+
+    def _keep(self, said: str, to_mend: str, reason: str) -> None:
+        self.said, self.to_mend, self.reason = said, to_mend, reason
+
+
+@contextmanager
+def _overheard() -> Iterator[_Cause]:
+    """Listens to the library's log, which is kept quiet meanwhile: our own line says it once, with the setting's name."""
+    cause, quiet = _Cause(), logging.getLogger("kafka")
+    level, propagate = quiet.level, quiet.propagate
+    quiet.setLevel(logging.WARNING)
+    quiet.propagate = False
+    quiet.addHandler(cause)
     try:
-        while True:
-            try:
-                return KafkaAdminClient(**client_options(settings), bootstrap_timeout_ms=_ATTEMPT_MS)
-            except (kafka_errors.KafkaConfigurationError, ValueError) as exc:
-                raise ConfigError(f"[kafka] settings: {exc}") from exc
-            except (kafka_errors.KafkaError, OSError) as exc:
-                line = (
-                    f"Kafka at {settings.bootstrap_servers} (setting kafka.bootstrap_servers, "
-                    f"MONITOR_KAFKA__BOOTSTRAP_SERVERS) can't be reached: {exc}"
-                )
-                if clock.monotonic_seconds() + pause > deadline:
-                    raise ConfigError(
-                        f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="kafka"
-                    ) from exc
-                log.warning("%s; trying again in %.1f s", line, pause)
-                clock.wait_seconds(pause)
-                pause = min(pause * 2, 5.0)
+        yield cause
     finally:
+        quiet.removeHandler(cause)
+        quiet.propagate = propagate
         quiet.setLevel(level)
 
 

@@ -46,15 +46,17 @@ def key_password(settings: KafkaSettings | RedisSettings) -> str | None:
 
 
 def distrust(exc: BaseException | None) -> str:
-    """Why a connection failed for TLS, from an error or the errors behind it; "" if TLS was not why."""
+    """Why a connection can't be made for TLS, from an error or those behind it; "" if it may well succeed later."""
     seen: set[int] = set()
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))
         if isinstance(exc, ssl.SSLCertVerificationError):
             return f"its certificate is not accepted: {exc.verify_message}"
-        if isinstance(exc, ssl.SSLError):
+        # A server that goes away in the middle of a handshake is not one that wants something else.
+        if isinstance(exc, ssl.SSLError) and not isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return f"TLS failed: {_said(exc)}"
-        exc = exc.__cause__ or exc.__context__
+        inner = exc.args[0] if exc.args and isinstance(exc.args[0], BaseException) else None
+        exc = exc.__cause__ or exc.__context__ or inner
     return ""
 
 
