@@ -73,6 +73,18 @@ class KafkaSettings(_Section):
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
 
+    @model_validator(mode="after")
+    def _security_fits(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL"):
+            if not (self.sasl_mechanism and self.sasl_username and self.sasl_password):
+                raise ValueError(
+                    f"{self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password besides"
+                )
+        elif self.sasl_mechanism:
+            raise ValueError(f"sasl_mechanism is given, but {self.security_protocol} uses none; set SASL_SSL")
+        _certificate_fits(self, self.security_protocol.endswith("SSL"), "security_protocol to SSL or SASL_SSL")
+        return self
+
 
 class RedisSettings(_Section):
     """The trend store."""
@@ -90,32 +102,6 @@ class RedisSettings(_Section):
     connect_timeout_seconds: float = Field(
         30.0, gt=0, le=3600, description="How long start-up tries to reach Redis before it gives up."
     )
-    @model_validator(mode="after")
-    def _security_fits(self) -> KafkaSettings:
-        if self.security_protocol.startswith("SASL"):
-            if not (self.sasl_mechanism and self.sasl_username and self.sasl_password):
-                raise ValueError(
-                    f"{self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password besides"
-                )
-        elif self.sasl_mechanism:
-            raise ValueError(f"sasl_mechanism is given, but {self.security_protocol} uses none; set SASL_SSL")
-        _certificate_fits(self, self.security_protocol.endswith("SSL"), "security_protocol to SSL or SASL_SSL")
-        return self
-
-
-
-class IngestSettings(_Section):
-    """Stage 1: bytes to documents."""
-
-    max_message_bytes: int = Field(262_144, ge=1024, description="Longer messages are dead-lettered as `oversized`.")
-    future_tolerance_seconds: float = Field(
-        300.0, ge=0, description="How far a clock may run ahead before the time is clamped and counted."
-    )
-    story_horizon_hours: float = Field(
-        72.0, gt=0, le=720, description="How long a story takes in reprints; longer joins more, and keeps more."
-    )
-    entities_file: Path | None = Field(None, description="CSV ticker,name,... in place of the bundled companies.")
-
     cluster: bool = Field(False, description="Whether the address is that of a Redis Cluster.")
     ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the server's certificate may come from.")
     ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where servers want one.")
@@ -136,6 +122,20 @@ def _certificate_fits(section: KafkaSettings | RedisSettings, encrypted: bool, h
         raise ValueError(f"ssl_cafile, ssl_certfile and ssl_keyfile are for encrypted connections; set {how}")
     if (section.ssl_keyfile or section.ssl_keyfile_password) and not section.ssl_certfile:
         raise ValueError("ssl_keyfile and ssl_keyfile_password are the key's of ssl_certfile, which is missing")
+
+
+class IngestSettings(_Section):
+    """Stage 1: bytes to documents."""
+
+    max_message_bytes: int = Field(262_144, ge=1024, description="Longer messages are dead-lettered as `oversized`.")
+    future_tolerance_seconds: float = Field(
+        300.0, ge=0, description="How far a clock may run ahead before the time is clamped and counted."
+    )
+    story_horizon_hours: float = Field(
+        72.0, gt=0, le=720, description="How long a story takes in reprints; longer joins more, and keeps more."
+    )
+    entities_file: Path | None = Field(None, description="CSV ticker,name,... in place of the bundled companies.")
+
 
 class ClassifierSettings(_Section):
     """Stage 2: documents to scores."""
@@ -167,10 +167,36 @@ class ClassifierSettings(_Section):
         128, ge=8, le=4096, description="Tokens of a text that those checkpoints read; more is slower."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
-    max_batch_tokens: int = Field(
-        4096, ge=128, le=1_048_576, description="Padded tokens a batch; more fills a GPU, and takes memory."
+    backend: Literal["auto", "torch", "onnx", "onnx_int8"] = Field(
+        "auto",
+        description=(
+            "What runs models on a CPU: torch or ONNX Runtime in float32, or ONNX Runtime with 8-bit products, the fastest; "
+            "auto takes that for model folders, ONNX Runtime in float32 for checkpoints, torch for what neither can run."
+        ),
+    )
+    compile: bool = Field(
+        True, description="On a GPU: torch.compile and CUDA graphs, faster passes for a longer start; no effect on a CPU."
+    )
+    max_batch_tokens: int | None = Field(
+        None,
+        ge=128,
+        le=1_048_576,
+        description=(
+            "Padded tokens a batch; more fills a GPU, takes memory, and leaves a CPU's cache. Unset: 1,024, on a GPU 32,768."
+        ),
     )
     threads: int = Field(0, ge=0, le=256, description="CPU threads of the models; 0 leaves it to torch.")
+    pin_threads: bool = Field(
+        False, description="Whether ONNX Runtime's threads keep to a core each, for a machine that has no other work."
+    )
+    cache_entries: int = Field(
+        20_000,
+        ge=0,
+        le=10_000_000,
+        description=(
+            "Scores remembered by what the model reads, for reprints; one is about 0.5 KiB, for each language. 0: none."
+        ),
+    )
 
     @model_validator(mode="after")
     def _one_model_a_language(self) -> ClassifierSettings:

@@ -13,13 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from monitor.adapters.torch_classifier import device_of, score_of
-from monitor.classify.batches import token_batches
+from monitor.adapters.encoder_parts import encoder_parts
+from monitor.adapters.engines import batch_tokens_of, device_of, engine_of
+from monitor.adapters.row_scorer import Row, RowScorer
+from monitor.adapters.token_rows import Logits, TokenRow, token_row
+from monitor.adapters.torch_classifier import probabilities, score_of
 from monitor.classify.labels import CLASSES, SENTIMENT, TOPIC, meanings_of
-from monitor.errors import ClassifierError, ConfigError
+from monitor.classify.observer import ClassifyObserver
+from monitor.errors import ConfigError
 from monitor.messages import ModelInput, Score
 from monitor.settings import ClassifierSettings
 
@@ -39,6 +45,8 @@ _HUB_FILES = (
     "merges.txt",
     "*.model",
 )
+# What BERT and its kin call their classification head.
+_HEAD = "classifier"
 # RoBERTa's positions begin behind the padding's: two of max_position_embeddings are never used.
 _UNUSED_POSITIONS = 2
 
@@ -49,7 +57,7 @@ class Checkpoint:
     Args:
         name: a folder, or a model hub's name, with @revision where one is wanted.
         task: `sentiment` or `topic`.
-        settings: aliases, temperature, device, token budget.
+        settings: aliases, temperature, device, backend, token budget, cache.
 
     Raises:
         ConfigError: it can't be had, is no such classifier, or has a label of unknown meaning or no usable temperature.
@@ -57,41 +65,63 @@ class Checkpoint:
 
     def __init__(self, name: str, task: str, settings: ClassifierSettings) -> None:
         folder = _folder_of(name)
-        self._device = device_of(settings.device)
-        self._model, self._tokenizer = _load(name, folder)
-        config = self._model.config
+        device = device_of(settings)
+        model, self._tokenizer = _load(name, folder)
+        config = model.config
         labels = [str(config.id2label[i]) for i in range(config.num_labels)]
         meanings = meanings_of(labels, task, name, settings.label_aliases)
         # (labels, classes): adds up labels that mean the same.
-        self._meaning = torch.zeros((len(labels), len(CLASSES[task])))
+        self._meaning = np.zeros((len(labels), len(CLASSES[task])), np.float32)
         self._meaning[range(len(labels)), meanings] = 1.0
         given = settings.sentiment_temperature if task == SENTIMENT else settings.topic_temperature
+        self._task = task
         self._temperature = _own_temperature(config, name) if given is None else given
-        self._max_batch_tokens = settings.max_batch_tokens
         self._max_tokens = _max_tokens(config, self._tokenizer, settings.checkpoint_max_tokens)
-        self._model.to(self._device)
+        left = self._tokenizer.padding_side == "left"
+        head = getattr(model, _HEAD, None)
+        parts = None if left or head is None else encoder_parts(config, model.base_model, {task: head})
+        whole = _Whole(model, task, segments="token_type_ids" in self._tokenizer.model_input_names)
+        tasks, pad_id = {task: len(labels)}, int(self._tokenizer.pad_token_id)
+        engine = engine_of(whole, parts, tasks, pad_id, settings, verified=False, left=left)
+        budget = batch_tokens_of(settings, device)
+        self._scorer = RowScorer[list[float]](engine, self._encoded, self._decided, budget, settings.cache_entries)
         self.version = f"{Path(name).name if folder == Path(name) else name.partition('@')[0]}@{_fingerprint(folder)}"
 
-    def probabilities(self, texts: Sequence[str]) -> torch.Tensor:
-        """Returns (texts, classes) float32 probabilities, in the order of `CLASSES[task]`.
+    def observe(self, observer: ClassifyObserver) -> None:
+        """From now on told of batches and of what was known already."""
+        self._scorer.observer = observer
+
+    def probabilities(self, texts: Sequence[str]) -> list[list[float]]:
+        """Returns the probabilities of each text, in the order of `CLASSES[task]`.
 
         Raises:
-            RuntimeError: what torch raises, out of memory included.
+            ClassifierError: the model failed.
         """
-        found = torch.zeros((len(texts), self._meaning.shape[1]))
-        encoded = (
-            self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens) if texts else {"input_ids": []}
-        )
-        for batch in token_batches([len(ids) for ids in encoded["input_ids"]], self._max_batch_tokens):
-            rows = {name: [values[i] for i in batch] for name, values in encoded.items()}
-            found[batch] = self._classes(rows)
-        return found
+        return [told or [] for told in self._scorer.score([Row(text) for text in texts])]
 
-    @torch.inference_mode()
-    def _classes(self, rows: dict[str, list[list[int]]]) -> torch.Tensor:
-        padded = self._tokenizer.pad(rows, return_tensors="pt")
-        logits = self._model(**{name: values.to(self._device) for name, values in padded.items()}).logits
-        return torch.softmax(logits.float() / self._temperature, dim=-1).cpu() @ self._meaning
+    def _encoded(self, rows: Sequence[Row]) -> list[TokenRow | None]:
+        told = self._tokenizer([row.text for row in rows], truncation=True, max_length=self._max_tokens)
+        types = told.get("token_type_ids") or [()] * len(rows)
+        return [token_row(ids, of_ids) for ids, of_ids in zip(told["input_ids"], types, strict=True)]
+
+    def _decided(self, logits: Logits) -> list[list[float]]:
+        told: list[list[float]] = (probabilities(logits[self._task], self._temperature) @ self._meaning).tolist()
+        return told
+
+
+class _Whole(nn.Module):
+    """The checkpoint as engines call a model."""
+
+    def __init__(self, model: nn.Module, task: str, *, segments: bool) -> None:
+        super().__init__()
+        self._model, self._task, self._segments = model, task, segments
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """See TwoHeadModel.forward."""
+        segments = {"token_type_ids": token_type_ids} if self._segments else {}
+        return {self._task: self._model(input_ids=input_ids, attention_mask=attention_mask, **segments).logits}
 
 
 class CheckpointPair:
@@ -120,14 +150,16 @@ class CheckpointPair:
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""
         texts = [one.text for one in inputs]
-        try:
-            sentiment, topic = self._sentiment.probabilities(texts), self._topic.probabilities(texts)
-        except RuntimeError as exc:
-            raise ClassifierError(f"a checkpoint failed on {len(texts)} texts: {exc}", reason="model_failed") from exc
+        sentiment, topic = self._sentiment.probabilities(texts), self._topic.probabilities(texts)
         return [
             score_of(of_sentiment, of_topic, CLASSES[TOPIC], self.version)
-            for of_sentiment, of_topic in zip(sentiment.tolist(), topic.tolist(), strict=True)
+            for of_sentiment, of_topic in zip(sentiment, topic, strict=True)
         ]
+
+    def observe(self, observer: ClassifyObserver) -> None:
+        """From now on told of batches and of what was known already, by both."""
+        self._sentiment.observe(observer)
+        self._topic.observe(observer)
 
 
 def _folder_of(name: str) -> Path:

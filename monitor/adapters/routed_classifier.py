@@ -17,6 +17,7 @@ from monitor.adapters.checkpoint_pair import Checkpoint, CheckpointPair
 from monitor.adapters.torch_classifier import TorchClassifier, shipped_models
 from monitor.adapters.two_head_model import read_heads
 from monitor.classify.labels import SENTIMENT, TOPIC
+from monitor.classify.observer import ClassifyObserver
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import ModelInput, Score
 from monitor.ports import Classifier
@@ -62,13 +63,24 @@ class RoutedClassifier:
             scores.update(zip(indices, model.classify([inputs[i] for i in indices]), strict=True))
         return [scores[i] for i in range(len(inputs))]
 
+    def observe(self, observer: ClassifyObserver) -> None:
+        """Tells it of batches and of what was known already, from now on; `WorkerMetrics.classify` is one."""
+        for model in self._models.values():
+            if isinstance(model, TorchClassifier | CheckpointPair):
+                model.observe(observer)
 
-def load_classifier(settings: ClassifierSettings, shipped: Mapping[str, Path] | None = None) -> RoutedClassifier:
+
+def load_classifier(
+    settings: ClassifierSettings,
+    shipped: Mapping[str, Path] | None = None,
+    observer: ClassifyObserver | None = None,
+) -> RoutedClassifier:
     """Loads the model of each language, each once.
 
     Args:
         settings: which models, where they run.
         shipped: model folders by language for languages that the settings don't name; None for those of this package.
+        observer: told of batches and of what was known already; `RoutedClassifier.observe` can name one later.
 
     Raises:
         ConfigError: a model can't be loaded, is not shipped, reads another language than it is given for, or there is
@@ -88,7 +100,10 @@ def load_classifier(settings: ClassifierSettings, shipped: Mapping[str, Path] | 
     if not models:
         raise ConfigError("classifier.model: no language has a model: nothing could be scored", reason="model_missing")
     log.info("documents in other languages than %s are counted, not scored", ", ".join(models))
-    return RoutedClassifier(models)
+    classifier = RoutedClassifier(models)
+    if observer is not None:
+        classifier.observe(observer)
+    return classifier
 
 
 def _folders(settings: ClassifierSettings, shipped: Mapping[str, Path]) -> dict[str, Path]:

@@ -1,8 +1,9 @@
-"""The classifier on torch: both heads from one pass of one encoder, batches by token budget, calibrated probabilities.
+"""The classifier of a model folder: both heads from one pass of one encoder, calibrated probabilities.
 
-Guarantees: one score per input in order, whatever the batching; labels come from the checkpoint's `id2label`, and a label
-set that isn't negative, neutral and positive stops at start-up. With a checkpoint that was tuned on pairs (heads.json:
-`entity_pairs`), each company asked for is a row of its own: the tokenizer's pair (name, text), of which sentiment counts.
+Guarantees: one score per input in order, the same whatever the order and the company it comes in, to the tolerance of the
+engine that runs the model (engines.py); labels come from the checkpoint's `id2label`, and a label set that isn't negative,
+neutral and positive stops at start-up. With a checkpoint that was tuned on pairs (heads.json: `entity_pairs`), each company
+asked for is a row of its own: the tokenizer's pair (name, text), of which sentiment counts.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from tokenizers import Encoding, Tokenizer
 
+from monitor.adapters.encoder_parts import encoder_parts
+from monitor.adapters.engines import batch_tokens_of, device_of, engine_of
+from monitor.adapters.row_scorer import Row, RowScorer
+from monitor.adapters.token_rows import Logits, TokenRow, token_row
 from monitor.adapters.two_head_model import load_model
-from monitor.classify.batches import token_batches
+from monitor.classify.observer import ClassifyObserver
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import SENTIMENTS, ModelInput, Probabilities, Score, sentiment_of
 from monitor.settings import ClassifierSettings
 
 log = logging.getLogger(__name__)
 _SHIPPED = "default_"
+# Of a row: sentiment probabilities, the index of the best topic, its probability.
+_Told = tuple[Probabilities, int, float]
 
 
 def shipped_models() -> dict[str, Path]:
@@ -39,20 +45,11 @@ def default_model_folder(language: str = "en") -> Path:
     return Path(str(resources.files("monitor.models").joinpath(f"{_SHIPPED}{language}")))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row that the model reads: an input as it is, or paired with one of its companies."""
-
-    place: int  # of the input
-    key: str | None
-    encoding: Encoding
-
-
 class TorchClassifier:
     """Implements Classifier.
 
     Args:
-        settings: device, token budget.
+        settings: device, backend, token budget, cache.
         folder: the model.
 
     Raises:
@@ -60,14 +57,9 @@ class TorchClassifier:
     """
 
     def __init__(self, settings: ClassifierSettings, folder: Path) -> None:
-        self._device = device_of(settings.device)
+        device = device_of(settings)
         model, heads = load_model(folder)
-        self._model = model.to(self._device)
         self._tokenizer = load_tokenizer(folder, int(heads["max_tokens"]))
-        self._pad_id = next(
-            (i for name in ("[PAD]", "<pad>") if (i := self._tokenizer.token_to_id(name)) is not None), 0
-        )
-        self._max_batch_tokens = settings.max_batch_tokens
         self._version = f"{heads['name']}@{heads['version']}"
         self._languages = frozenset({str(heads["language"])})
         self._pairs = bool(heads.get("entity_pairs", False))
@@ -76,6 +68,11 @@ class TorchClassifier:
         self._topics = _labels(heads, "topic", folder)
         self._sentiment_order = _sentiment_order(_labels(heads, "sentiment", folder), folder)
         self._temperatures = {task: float(head["temperature"]) for task, head in heads["heads"].items()}
+        tasks = {task: len(head["id2label"]) for task, head in heads["heads"].items()}
+        parts = encoder_parts(model.encoder.config, model.encoder, dict(model.heads.items()))
+        engine = engine_of(model, parts, tasks, _pad_id(self._tokenizer), settings)
+        budget = batch_tokens_of(settings, device)
+        self._scorer = RowScorer[_Told](engine, self._encoded, self._decided, budget, settings.cache_entries)
 
     @property
     def version(self) -> str:
@@ -92,57 +89,65 @@ class TorchClassifier:
         """Names of the topics, by class index."""
         return self._topics
 
+    def observe(self, observer: ClassifyObserver) -> None:
+        """From now on told of batches and of what was known already."""
+        self._scorer.observer = observer
+
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""
-        rows = self._rows(inputs)
-        whole: dict[int, tuple[list[float], list[float]]] = {}
-        own: list[list[tuple[str, Probabilities]]] = [[] for _ in inputs]
-        for batch in token_batches([len(row.encoding.ids) for row in rows], self._max_batch_tokens):
-            told = self._told([rows[i].encoding for i in batch])
-            for i, sentiment, topic in zip(batch, *told, strict=True):
-                place, key = rows[i].place, rows[i].key
-                if key is None:
-                    whole[place] = sentiment, topic
-                else:
-                    own[place].append((key, _triple(sentiment)))
-        # Sorted, since rows come back in the order of their lengths.
-        return [score_of(*whole[i], self._topics, self._version, sorted(own[i])) for i in range(len(inputs))]
+        rows = [Row(one.text) for one in inputs]
+        asked = [(i, key, name) for i, one in enumerate(inputs) for key, name in one.entities] if self._pairs else []
+        told = self._scorer.score(rows + [Row(inputs[i].text, name) for i, _, name in asked])
+        own: dict[int, list[tuple[str, Probabilities]]] = {}
+        for (i, key, _), pair in zip(asked, told[len(rows) :], strict=True):
+            if pair is not None:
+                own.setdefault(i, []).append((key, pair[0]))
+        return [self._score(row, own.get(i, ())) for i, row in enumerate(told[: len(rows)])]
 
-    def _rows(self, inputs: Sequence[ModelInput]) -> list[_Row]:
-        texts = [one.text for one in inputs]
-        rows = [_Row(i, None, encoding) for i, encoding in enumerate(self._tokenizer.encode_batch(texts))]
-        if not self._pairs:
-            return rows
-        asked = [(i, key, name) for i, one in enumerate(inputs) for key, name in one.entities]
-        encodings = self._tokenizer.encode_batch([(name, inputs[i].text) for i, _, name in asked])
-        pairs = zip(asked, encodings, strict=True)
-        return rows + [_Row(i, key, pair) for (i, key, name), pair in pairs if name in _read_part(inputs[i].text, pair)]
+    def _score(self, told: _Told | None, own: Sequence[tuple[str, Probabilities]]) -> Score:
+        if told is None:
+            raise ClassifierError("a text was not scored", reason="model_failed")
+        triple, topic, probability = told
+        return Score(self._topics[topic], probability, sentiment_of(triple), triple, self._version, tuple(sorted(own)))
 
-    def _told(self, encodings: Sequence[Encoding]) -> tuple[list[list[float]], list[list[float]]]:
-        """Sentiment (in the order of SENTIMENTS) and topic probabilities of each row."""
-        try:
-            logits = self._logits(encodings)
-        except RuntimeError as exc:  # what torch raises, out of memory included
-            raise ClassifierError(f"the model failed on {len(encodings)} texts: {exc}", reason="model_failed") from exc
-        probabilities = {
-            task: torch.softmax(values.float() / self._temperatures[task], dim=-1).cpu()
-            for task, values in logits.items()
-        }
-        return probabilities["sentiment"][:, self._sentiment_order].tolist(), probabilities["topic"].tolist()
+    def _encoded(self, rows: Sequence[Row]) -> list[TokenRow | None]:
+        """What the model reads; None for a company whose name stands behind the cut."""
+        encodings = self._tokenizer.encode_batch(
+            [row.text if row.name is None else (row.name, row.text) for row in rows]
+        )
+        return [
+            token_row(encoding.ids)
+            if row.name is None
+            else token_row(encoding.ids, encoding.type_ids)
+            if row.name in _read_part(row.text, encoding)
+            else None
+            for row, encoding in zip(rows, encodings, strict=True)
+        ]
 
-    @torch.inference_mode()
-    def _logits(self, encodings: Sequence[Encoding]) -> dict[str, torch.Tensor]:
-        width = max(len(encoding.ids) for encoding in encodings)
-        ids = torch.full((len(encodings), width), self._pad_id, dtype=torch.long)
-        mask = torch.zeros((len(encodings), width), dtype=torch.long)
-        types = torch.zeros((len(encodings), width), dtype=torch.long)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
-            mask[row, : len(encoding.ids)] = 1
-            types[row, : len(encoding.ids)] = torch.tensor(encoding.type_ids)
-        segments = {"token_type_ids": types.to(self._device)} if self._pairs else {}
-        told: dict[str, torch.Tensor] = self._model(ids.to(self._device), mask.to(self._device), **segments)
-        return told
+    def _decided(self, logits: Logits) -> list[_Told]:
+        calibrated = {task: probabilities(values, self._temperatures[task]) for task, values in logits.items()}
+        sentiment, topic = calibrated["sentiment"][:, self._sentiment_order], calibrated["topic"]
+        best = topic.argmax(axis=1)
+        return [
+            ((negative, neutral, positive), index, probability)
+            for (negative, neutral, positive), index, probability in zip(
+                sentiment.tolist(), best.tolist(), topic.max(axis=1).tolist(), strict=True
+            )
+        ]
+
+
+def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Calibrated softmax over the last axis, float32 to float32 (Guo et al., 2017).
+
+    Raises:
+        ClassifierError: a number is not finite.
+    """
+    if not np.isfinite(logits).all():
+        raise ClassifierError("the model gave numbers that are not finite", reason="not_finite")
+    scaled = logits / np.float32(temperature)
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    found: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return found
 
 
 def score_of(
@@ -175,15 +180,6 @@ def _read_part(text: str, pair: Encoding) -> str:
     return text[: max(ends, default=0)]
 
 
-def device_of(wanted: str) -> torch.device:
-    """The device that `classifier.device` names; ConfigError if it isn't there."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("classifier.device is cuda, and torch sees no CUDA device; use auto or cpu")
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
-
-
 def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     """Reads a model folder's tokenizer, cutting at `max_tokens`; raises ConfigError for a file that is no tokenizer."""
     path = folder / "tokenizer.json"
@@ -196,6 +192,10 @@ def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.no_padding()
     return tokenizer
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    return next((i for name in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(name)) is not None), 0)
 
 
 def _check_pairs(tokenizer: Tokenizer, folder: Path) -> None:

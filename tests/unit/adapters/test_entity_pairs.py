@@ -9,11 +9,12 @@ import torch
 from tokenizers import Tokenizer
 
 from monitor.adapters.torch_classifier import TorchClassifier
-from monitor.adapters.two_head_model import TwoHeadModel, load_model
+from monitor.adapters.two_head_model import load_model
 from monitor.errors import ConfigError
 from monitor.messages import ModelInput, Score, sentiment_of
 from monitor.settings import ClassifierSettings
 from tests.tiny_checkpoints import MAX_TOKENS, two_head_folder
+from tests.unit.adapters.noting import Noting
 
 BOTH = (("AAPL", "Apple"), ("ORCL", "Oracle"))
 INPUTS = [
@@ -33,8 +34,9 @@ def paired(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def classifier(folder: Path, max_batch_tokens: int = 4096) -> TorchClassifier:
-    """The live classifier."""
-    return TorchClassifier(ClassifierSettings(device="cpu", max_batch_tokens=max_batch_tokens), folder)
+    """The live classifier, in full precision."""
+    settings = ClassifierSettings(device="cpu", backend="onnx", max_batch_tokens=max_batch_tokens, cache_entries=0)
+    return TorchClassifier(settings, folder)
 
 
 def numbers(score: Score) -> list[float]:
@@ -76,19 +78,15 @@ def test_batched_equals_one_by_one_with_companies_too(paired: Path, budget: int)
     assert alone_with_one[0][1] == pytest.approx(alone[0].by_entity[1][1], abs=1e-5)
 
 
-def test_the_rows_of_companies_count_for_the_batch_budget(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No batch is padded to more than it; each text and each of its companies is one row."""
-    shapes = []
-    forward = TwoHeadModel.forward
-
-    def noting(self: TwoHeadModel, ids: torch.Tensor, *others: torch.Tensor, **named: torch.Tensor) -> object:
-        shapes.append(ids.shape)
-        return forward(self, ids, *others, **named)
-
-    monkeypatch.setattr(TwoHeadModel, "forward", noting)
-    classifier(paired, 128).classify(INPUTS * 3)
-    assert sum(rows for rows, _ in shapes) == 3 * (len(INPUTS) + 7)
-    assert max(rows * width for rows, width in shapes) <= 128
+def test_the_rows_of_companies_count_for_the_batch_budget(paired: Path) -> None:
+    """No batch is padded to more than it; each text and each of its companies is one row, and the same row is read once."""
+    model, seen = classifier(paired, 128), Noting()
+    model.observe(seen)
+    model.classify(INPUTS * 3)
+    assert seen.misses == len(INPUTS) + 7
+    assert seen.hits == 2 * seen.misses
+    assert len(seen.batches) > 1
+    assert max(text + padding for text, padding in seen.batches) <= 128
 
 
 def test_a_model_without_pairs_tells_no_company_apart(tmp_path: Path) -> None:
