@@ -101,10 +101,9 @@ class Arena:
         """Starts `monitor worker` as it is shipped."""
         return self.start("real-worker", [*_REAL_WORKER, *flags_of(settings)])
 
-    def quix_job(self, settings: Settings, documents: int, chunk: int, *, publish: bool) -> ManagedProcess:
-        """Starts the Quix Streams job, which stops after so many documents; see quix_job.py."""
-        arguments = [str(documents), str(chunk), str(int(publish)), *flags_of(settings)]
-        return self.start("quix", [*_QUIX_JOB, *arguments])
+    def quix_job(self, settings: Settings, *arguments: object) -> ManagedProcess:
+        """Starts the Quix Streams job; quix_job.py says with which arguments."""
+        return self.start("quix", [*_QUIX_JOB, *map(str, arguments), *flags_of(settings)])
 
     def start(self, name: str, arguments: Sequence[str]) -> ManagedProcess:
         """Starts a Python program of this repository."""

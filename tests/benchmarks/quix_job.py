@@ -2,7 +2,7 @@
 
 Guarantee: at least once. Documents are counted and published, then their offsets are committed, at each checkpoint; after a
 crash in between, documents since the last checkpoint are counted twice. (`monitor worker` counts each once.)
-Usage: python -m tests.benchmarks.quix_job DOCUMENTS CHUNK_DOCUMENTS PUBLISH(0|1) [--set SECTION.KEY=VALUE ...]
+Usage: python -m tests.benchmarks.quix_job DOCUMENTS CHUNK PUBLISH(0|1) COMMIT_SECONDS [--set SECTION.KEY=VALUE ...]
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class TrendSink(BatchingSink):
 
 def main() -> int:
     """Runs until as many documents were read, then commits and stops."""
-    wanted, chunk, publish, *flags = sys.argv[1:]
+    wanted, chunk, publish, commit_seconds, *flags = sys.argv[1:]
     settings = load_settings(flags=[flag for flag in flags if flag != "--set"], environment={})
     read_document = partial(decode, settings=settings.ingest, entities=load_entities(settings.ingest.entities_file))
     client = redis_connection.connect(settings.redis)
@@ -112,7 +112,7 @@ def main() -> int:
         if seen == int(wanted):
             app.stop()
 
-    app = _application(settings, on_message_processed=count)
+    app = _application(settings, commit_interval=float(commit_seconds), on_message_processed=count)
     topic = app.topic(settings.kafka.raw_topic, value_deserializer="bytes", key_deserializer="bytes")
     with app.get_producer() as producer:
         frame = app.dataframe(topic)

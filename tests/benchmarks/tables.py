@@ -59,7 +59,8 @@ def _plumbing(figures: Figures) -> list[Table]:
     ]
     title = (
         f"Plumbing, null classifier, one process: {figures['documents']:,} documents of {figures['message_bytes']} bytes; "
-        f"ours to Quix Streams {figures['ratio']}, by CPU second {figures['ratio_per_cpu_second']}"
+        f"ours to Quix Streams {figures['ratio']}, by CPU second {figures['ratio_per_cpu_second']}, "
+        f"at the same delay {figures['ratio_at_the_same_delay'] or '–'}"
     )
     headings = ("job", "documents/s", "of all runs", "documents/CPU s", "bytes to Redis", "from Redis")
     tables = [_table(title, headings, rows)]
