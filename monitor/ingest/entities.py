@@ -32,7 +32,10 @@ class EntityIndex:
         self._tickers = dict(names)
         spaced = [name for name in self._tickers if not CJK.search(name)]
         unspaced = sorted((name for name in self._tickers if CJK.search(name)), key=len, reverse=True)
-        self._longest = max((len(name.split()) for name in spaced), default=0)
+        self._longest: dict[str, int] = {}  # by first word, the words of the longest name that begins with it
+        for name in spaced:
+            first = name.partition(" ")[0]
+            self._longest[first] = max(self._longest.get(first, 0), name.count(" ") + 1)
         self._unspaced = re.compile("|".join(map(re.escape, unspaced))) if unspaced else None
 
     def find(self, text: str, given: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -54,14 +57,15 @@ class EntityIndex:
         return found
 
     def _names_in(self, text: str) -> Iterator[str]:
-        if self._unspaced is not None:
-            yield from self._unspaced.findall(text)
-            text = self._unspaced.sub(" ", text)  # "UPS电源" is a power supply as a whole
-        text = CJK.sub(" ", text)
+        if not text.isascii():  # no name with Chinese characters can stand in ASCII
+            if self._unspaced is not None:
+                yield from self._unspaced.findall(text)
+                text = self._unspaced.sub(" ", text)  # "UPS电源" is a power supply as a whole
+            text = CJK.sub(" ", text)
         words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text)]
         i = 0
         while i < len(words):
-            for length in range(min(self._longest, len(words) - i), 0, -1):
+            for length in range(min(self._longest.get(words[i], 0), len(words) - i), 0, -1):
                 name = " ".join(words[i : i + length])
                 if name in self._tickers:
                     yield name

@@ -68,7 +68,7 @@ def language_of(text: str, claimed: str | None) -> str:
 def _evidence(sample: str) -> defaultdict[str, float]:
     """How much of each script there is: Latin in words, since names and tickers stay Latin, others in characters."""
     counts: defaultdict[str, float] = defaultdict(float)
-    for character in sample:
+    for character in "" if sample.isascii() else sample:  # ASCII letters are Latin
         script = _script(character)
         if script not in ("", "LATIN"):
             counts[script] += 1

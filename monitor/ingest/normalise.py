@@ -49,7 +49,10 @@ def _clean_rounds(text: str, *, unescape: bool) -> tuple[str, bool]:
         previous = cleaned
         if unescape:
             cleaned = html.unescape(_NESTED_AMPERSAND.sub("&", cleaned))
-        cleaned = _CONTROL.sub(" ", _URL.sub(" ", unicodedata.normalize("NFKC", cleaned)))
+        cleaned = unicodedata.normalize("NFKC", cleaned)
+        if "/" in cleaned or "www." in cleaned.lower():  # what no link can be without; looking for one takes long
+            cleaned = _URL.sub(" ", cleaned)
+        cleaned = _CONTROL.sub(" ", cleaned)
         cleaned = _SPACE.sub(" ", cleaned).strip()
         if cleaned == previous:
             return cleaned, True
