@@ -1,4 +1,4 @@
-"""Command line: `pipelines replay | encoder | train | evaluate | export | labels | sample-feed`."""
+"""Command line: `pipelines replay | dead-letters | encoder | train | evaluate | export | labels | sample-feed`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from monitor.cli import run_command, settings_arguments
 from monitor.settings import Settings
+from pipelines.dead_letters import add_dead_letter_commands
 from pipelines.encoders import add_encoder_arguments
 from pipelines.evaluation import add_evaluation_arguments, evaluation_options
 from pipelines.labels import add_label_commands
@@ -35,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         help="start an embedded Kafka and Valkey and a worker for this replay alone",
     )
     replay.set_defaults(run=_replay)
+    letters = commands.add_parser("dead-letters", help="documents that could not be read or scored: look, send again")
+    add_dead_letter_commands(letters, shared)
+    letters.set_defaults(run=_dead_letters)
     train = commands.add_parser("train", parents=[shared], help="fine-tune a model by a recipe")
     add_training_arguments(train)
     train.set_defaults(run=_train)
@@ -65,6 +69,12 @@ def _replay(args: argparse.Namespace, settings: Settings) -> int:
     for flag in args.set or ():
         arguments += ["--set", flag]
     return replay_through(options_from(args), settings, Console(), arguments, own_services=args.own_services)
+
+
+def _dead_letters(args: argparse.Namespace, settings: Settings) -> int:
+    from pipelines.dead_letters.commands import run  # noqa: PLC0415 - other commands need no broker library
+
+    return run(args, settings, Console())
 
 
 def _train(args: argparse.Namespace, settings: Settings) -> int:

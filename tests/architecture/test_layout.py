@@ -30,7 +30,7 @@ WALL_CLOCKS = {
 }
 # A key of each kind, by the builder that makes it; `band` and the like stand for any name.
 KEY_ARGUMENTS = {"partition": 0, "seconds": 60, "bucket": Bucket(60, 0), "start_ms": 0, "subject": ("topic", "Macro"),
-                 "document_id": "a", "story_id": "a", "band": "0:ff"}  # fmt: skip
+                 "document_id": "a", "story_id": "a", "band": "0:ff", "topic": "news.raw", "chunk": 1}  # fmt: skip
 
 
 def modules(*folders: str) -> list[Path]:

@@ -77,7 +77,7 @@ class ProcessWorker:
 
     def __init__(self, settings: Settings, log: Path, seconds_per_text: float = 0.0) -> None:
         program = _ROOT / "tests" / "worker_program.py"
-        argv = [sys.executable, str(program), str(seconds_per_text), *_flags(settings)]
+        argv = [sys.executable, str(program), str(seconds_per_text), *flags(settings)]
         environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
         self.log = log
         with log.open("ab") as stream:
@@ -153,10 +153,11 @@ def difference(stored: Counts, wanted: Counts) -> dict[Any, tuple[int, int]]:
     }
 
 
-def _flags(settings: Settings) -> list[str]:
-    flags: list[str] = []
+def flags(settings: Settings) -> list[str]:
+    """Command-line flags that give a process of its own those settings that were given explicitly."""
+    given: list[str] = []
     for section, keys in settings.model_dump(exclude_unset=True).items():
         for key, value in keys.items():
             shown = value.get_secret_value() if isinstance(value, SecretStr) else value
-            flags += ["--set", f"{section}.{key}={shown}"]
-    return flags
+            given += ["--set", f"{section}.{key}={shown}"]
+    return given
