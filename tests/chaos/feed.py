@@ -52,6 +52,7 @@ class Feed:
         self._messages = self._write(seed)
         self._again: deque[Message] = deque()
         self._ends: dict[int, int] = {}
+        self._worn = threading.Event()
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._producer: KafkaProducer | None = None
@@ -119,6 +120,9 @@ class Feed:
                 return
 
     def _send_again(self) -> None:
+        if self._worn.is_set():
+            self._close()
+            self._worn.clear()
         for _ in range(len(self._again)):
             self.resent += 1
             self._send(self._again.popleft())
@@ -134,7 +138,12 @@ class Feed:
             self._clock.wait_seconds(0.2)
             return
         future.add_callback(self._acknowledged)
-        future.add_errback(lambda error: self._again.append(message))
+        future.add_errback(lambda error: self._refused(message))
+
+    def _refused(self, message: Message) -> None:
+        self._again.append(message)
+        # A producer of the library that has lost its broker for too long finds it again late, or never.
+        self._worn.set()
 
     def _acknowledged(self, written: Any) -> None:
         self._ends[written.partition] = max(self._ends.get(written.partition, 0), written.offset + 1)
@@ -147,6 +156,7 @@ class Feed:
             enable_idempotence=False,
             linger_ms=5,
             max_block_ms=5_000,
+            reconnect_backoff_max_ms=1_000,
             request_timeout_ms=5_000,
             delivery_timeout_ms=15_000,
         )

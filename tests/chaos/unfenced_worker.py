@@ -34,7 +34,7 @@ def without_fences(text: str) -> str:
 
 
 if __name__ == "__main__":
-    redis_trends.Script = UnfencedScript  # type: ignore[misc]
+    redis_trends.Script = UnfencedScript  # type: ignore[attr-defined]
     from tests import worker_program
 
     sys.exit(worker_program.main())
