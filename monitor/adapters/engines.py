@@ -79,7 +79,7 @@ def engine_of(
         return CudaEngine(
             whole.eval(), tasks, device, pad_id, compiled=settings.compile and parts is not None, left=left
         )
-    backend = _backend_of(parts, settings, verified=verified)
+    backend = backend_of(parts, settings, verified=verified)
     log.info("runs on the CPU by %s", backend)
     if backend == "torch" or parts is None:
         return TorchEngine(model if parts is None else TorchEncoder(parts).eval(), pad_id, left=left)
@@ -88,7 +88,8 @@ def engine_of(
     return OnnxEngine(parts, precision, threads, pad_id, pinned=settings.pin_threads)
 
 
-def _backend_of(parts: EncoderParts | None, settings: ClassifierSettings, *, verified: bool) -> str:
+def backend_of(parts: EncoderParts | None, settings: ClassifierSettings, *, verified: bool) -> str:
+    """What runs a model on the CPU: `torch`, `onnx` or `onnx_int8`; see engine_of."""
     fits = parts is not None and 4 * parts.words.size < _MOST_GRAPH_BYTES
     if settings.backend != "auto":
         if settings.backend != "torch" and not fits:

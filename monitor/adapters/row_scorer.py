@@ -126,21 +126,20 @@ class RowScorer(Generic[T]):
     def _run(self, now: _Round[T], rows: list[TokenRow], *, hold_back: bool) -> list[TokenRow]:
         """Starts batches, one ahead of the one that is waited for; returns what a further chunk may fill up."""
         waiting = deque(self._batches(rows))
-        held = waiting.pop() if waiting and hold_back else []
-        while waiting:
+        while len(waiting) > hold_back:
             batch = waiting.popleft()
             try:
                 started = self._engine.start(batch, self.max_batch_tokens)
             except NoMemoryError as exc:
                 self._halve(exc, len(batch))
-                waiting.extendleft(reversed(self._batches(batch)))
+                waiting = deque(self._batches([row for one in (batch, *waiting) for row in one]))
                 continue
             now.running.append((batch, started))
             padding = started.padded_tokens - (real := sum(row.length for row in batch))
             self.observer.batch_scored(real, padding)
             if len(now.running) > 1:
                 self._take(now)
-        return held
+        return waiting.pop() if waiting else []
 
     def _batches(self, rows: Sequence[TokenRow]) -> list[list[TokenRow]]:
         lengths = [self._engine.padded_length(row.length) for row in rows]

@@ -1,0 +1,167 @@
+"""Laws of scoring rows: order, one pass for what is the same, a lack of memory, what is remembered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.adapters.row_scorer import Row, RowScorer
+from monitor.adapters.token_rows import Logits, NoMemoryError, Started, TokenRow, token_row
+from monitor.errors import ClassifierError
+from tests.unit.adapters.noting import Noting
+
+ROWS = st.lists(st.builds(Row, st.text("ab ", max_size=40), st.sampled_from([None, "a", "b"])), max_size=300)
+
+
+class Summing:
+    """Implements Engine: a row's logit is the sum of its ids; a batch of more than `room` padded tokens finds no memory."""
+
+    def __init__(self, room: int = 10**9) -> None:
+        self.room = room
+        self.seen: list[list[TokenRow]] = []
+        self.made_room = 0
+
+    def padded_length(self, length: int) -> int:
+        """See Engine."""
+        return length
+
+    def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
+        """See Engine."""
+        padded = len(rows) * max(row.length for row in rows)
+        if padded > self.room:
+            raise NoMemoryError(f"{padded} tokens")
+        self.seen.append(list(rows))
+        sums = np.array([[np.frombuffer(row.ids, np.uint32).sum()] for row in rows], np.float64)
+        return Started(padded, lambda: {"sum": sums})
+
+    def make_room(self) -> None:
+        """See Engine."""
+        self.made_room += 1
+
+
+def encode(rows: Sequence[Row]) -> list[TokenRow | None]:
+    """A token a character; a name is read too, and one that the text has not is not scored."""
+    return [
+        token_row([1, *map(ord, (row.name or "") + row.text)]) if (row.name or "") in row.text else None for row in rows
+    ]
+
+
+def decide(logits: Logits) -> list[float]:
+    """The sum, which must not be that of the text "bad"."""
+    if (logits["sum"] == 1 + sum(map(ord, "bad"))).any():
+        raise ClassifierError("bad", reason="not_finite")
+    return [float(value) for (value,) in logits["sum"]]
+
+
+def scorer(engine: Summing, budget: int = 128, entries: int = 0) -> RowScorer[float]:
+    """Of that engine."""
+    return RowScorer[float](engine, encode, decide, budget, entries)
+
+
+def expected(row: Row) -> float | None:
+    """What a row's value is, by itself."""
+    (told,) = encode([row])
+    return None if told is None else float(np.frombuffer(told.ids, np.uint32).sum())
+
+
+@given(ROWS, st.integers(32, 600), st.integers(0, 50), st.sampled_from([10**9, 150, 60]))
+@settings(deadline=None, max_examples=60)
+def test_each_row_has_its_own_value_whatever_budget_cache_and_memory(
+    rows: list[Row], budget: int, entries: int, room: int
+) -> None:
+    """In order, asked once or again, over several chunks and after batches that found no room."""
+    engine = Summing(room)
+    model = scorer(engine, budget, entries)
+    for _ in range(2):
+        assert model.score(rows) == [expected(row) for row in rows]
+    for batch in engine.seen:
+        assert len(batch) == 1 or len(batch) * max(row.length for row in batch) <= budget
+
+
+@given(ROWS, st.integers(32, 600))
+@settings(deadline=None, max_examples=40)
+def test_rows_that_are_the_same_to_the_model_are_scored_once_a_round(rows: list[Row], budget: int) -> None:
+    """Without a cache too."""
+    engine, seen = Summing(), Noting()
+    model = scorer(engine, budget)
+    model.observer = seen
+    model.score(rows)
+    told = [row for row in encode(rows) if row is not None]
+    scored = [row for batch in engine.seen for row in batch]
+    assert sorted(row.ids for row in scored) == sorted({row.ids for row in told})
+    assert (seen.hits, seen.misses) == (len(told) - len(scored), len(scored))
+    assert sum(text for text, _ in seen.batches) == sum(row.length for row in scored)
+
+
+def test_a_reprint_costs_no_pass_while_the_cache_has_it() -> None:
+    """The one used longest ago is forgotten first."""
+    engine = Summing()
+    model = scorer(engine, entries=2)
+    for text, passes in [("one", 1), ("two", 2), ("one", 2), ("three", 3), ("one", 3), ("two", 4)]:
+        assert model.score([Row(text)]) == [expected(Row(text))]
+        assert len(engine.seen) == passes
+
+
+def test_what_failed_is_never_remembered() -> None:
+    """It is asked again, and fails again."""
+    engine = Summing()
+    model = scorer(engine, entries=100)
+    for passes in (1, 2):
+        with pytest.raises(ClassifierError):
+            model.score([Row("bad")])
+        assert len(engine.seen) == passes
+
+
+def test_a_batch_without_room_halves_the_budget_and_work_goes_on() -> None:
+    """For good: the next round does not run into it again."""
+    engine = Summing(room=300)
+    model = scorer(engine, budget=1024)
+    rows = [Row("a" * n) for n in range(1, 60)]
+    assert model.score(rows) == [expected(row) for row in rows]
+    assert (model.max_batch_tokens, engine.made_room) == (256, 2)
+    model.score(rows)
+    assert engine.made_room == 2
+
+
+def test_a_single_row_without_room_is_an_error_and_costs_the_others_nothing() -> None:
+    """It stands alone; the budget stays what it was."""
+    engine = Summing(room=50)
+    model = scorer(engine, budget=128)
+    with pytest.raises(ClassifierError, match="no memory for 1 texts"):
+        model.score([Row("a" * 80)])
+    assert model.max_batch_tokens == 128
+
+
+def test_a_chunk_is_tokenised_on_another_thread_while_the_model_works() -> None:
+    """One ahead: when the model gets its first batch, the second chunk is being read already."""
+    readers: list[str] = []
+    second = threading.Event()
+
+    def reading(rows: Sequence[Row]) -> list[TokenRow | None]:
+        readers.append(threading.current_thread().name)
+        if len(readers) == 2:
+            second.set()
+        return encode(rows)
+
+    class Waiting(Summing):
+        def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
+            assert second.wait(60)
+            return super().start(rows, budget)
+
+    rows = [Row(f"{n:05}") for n in range(200)]
+    model = RowScorer[float](Waiting(), reading, decide, 128, 0)
+    assert model.score(rows) == [expected(row) for row in rows]
+    assert len(readers) > 2
+    assert threading.current_thread().name not in readers
+
+
+def test_chunks_leave_no_batch_half_full() -> None:
+    """What a chunk can't fill waits for the next one: only the last batch is smaller than the budget allows."""
+    engine = Summing()
+    scorer(engine, budget=128).score([Row(f"{n:07}") for n in range(1000)])
+    assert {len(batch) for batch in engine.seen[:-1]} == {128 // 8}
