@@ -96,6 +96,7 @@ MEASUREMENTS: dict[str, tuple[str, Callable[[Console, Options], dict[str, Any]]]
     "overload": ("resident memory of a worker that gets ten times what it can take", _overload),
     "classify_gpu": ("the same engine on a GPU, with the shape of BERT-base; only by name", _classify_gpu),
 }
+_WIDTH = 150
 _ONLY_BY_NAME = {"classify_gpu"}
 # Key of the JSON file: measurement, and its figure.
 _HEADLINES = {
@@ -109,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, measures, prints."""
     args = _parser().parse_args(arguments)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)  # into a file, tables are as wide as they need
     machine = describe_machine()
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()), highlight=False)
     options = Options(args.seconds, named=bool(args.names))

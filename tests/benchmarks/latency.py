@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +47,10 @@ class _Watcher:
     def seen_at(self, partition: int, offset: int) -> float:
         """The monotonic second at which the record was first seen to be applied."""
         return self._seconds[partition][bisect_right(self._positions[partition], offset)]
+
+    def has_seen(self, ends: Mapping[int, int]) -> bool:
+        """Whether each partition was seen to have come as far as its end."""
+        return all(max(self._positions[partition][-1:], default=0) >= end for partition, end in ends.items())
 
     def _run(self) -> None:
         while not self._stop.wait(_READ_SECONDS):
@@ -86,62 +90,60 @@ def measure_latency(
     """
     rows = []
     settings = arena.settings("latency")
-    with _running(arena, settings, arena.null_worker(settings)):
-        _steady(arena, settings, _WARM_UP, _WARM_UP)
+    with _running(arena, settings, arena.null_worker(settings)) as worker:
+        _steady(arena, settings, worker, _WARM_UP, _WARM_UP)
         for rate in rates:
-            rows.append({"classifier": "null", **_steady(arena, settings, rate, int(rate * seconds))})
+            rows.append({"classifier": "null", **_steady(arena, settings, worker, rate, int(rate * seconds))})
             console.print(f"{rate:g} documents/s: p99 {rows[-1]['p99_ms']:.0f} ms", style="dim")
     capacity = None
     if real:
         settings = arena.settings("latency-real")
-        with _running(arena, settings, arena.real_worker(settings)):
-            capacity = _capacity(arena, settings)
+        with _running(arena, settings, arena.real_worker(settings)) as worker:
+            capacity = _capacity(arena, settings, worker)
             console.print(f"the real classifier takes {capacity:.0f} documents/s", style="dim")
-            row = _steady(arena, settings, capacity / 2, int(capacity / 2 * seconds))
+            row = _steady(arena, settings, worker, capacity / 2, int(capacity / 2 * seconds))
             rows.append({"classifier": "real", **row})
     at_1000 = next((row["p99_ms"] for row in rows if row["documents_per_second"] == 1000), None)
     return {"rows": rows, "real_capacity_per_second": capacity and round(capacity, 1), "p99_ms_at_1000": at_1000}
 
 
 @contextmanager
-def _running(arena: Arena, settings: Settings, worker: ManagedProcess) -> Any:
+def _running(arena: Arena, settings: Settings, worker: ManagedProcess) -> Iterator[ManagedProcess]:
     try:
         with arena.client() as client:
             progress = Progress(client, settings)
             wait_until(progress.assigned, "the worker has its partitions", [worker], limit_seconds=_START_SECONDS)
-        yield
+        yield worker
     finally:
         worker.terminate(30.0)
 
 
-def _capacity(arena: Arena, settings: Settings) -> float:
+def _capacity(arena: Arena, settings: Settings, worker: ManagedProcess) -> float:
     """Documents a second of a burst, from the first applied to the last."""
     with arena.client() as client:
         progress = Progress(client, settings)
         before = progress.applied()
         arena.fill(settings, write_messages(_CAPACITY_DOCUMENTS, "burst", CLOCK.now_ms(), seed=7))
-        begin = wait_until(lambda: progress.applied() > before, "the first is applied")
+        begin = wait_until(lambda: progress.applied() > before, "the first is applied", [worker])
         already = progress.applied()
         total = before + _CAPACITY_DOCUMENTS
-        end = wait_until(lambda: progress.applied() >= total, "all are applied")
+        end = wait_until(lambda: progress.applied() >= total, "all are applied", [worker])
     return (total - already) / (end - begin)
 
 
-def _steady(arena: Arena, settings: Settings, rate: float, count: int) -> dict[str, Any]:
+def _steady(arena: Arena, settings: Settings, worker: ManagedProcess, rate: float, count: int) -> dict[str, Any]:
     messages = write_messages(count, f"at-{rate:g}", CLOCK.now_ms(), span_seconds=60.0, seed=int(rate))
     options = client_options(settings.kafka)
     producer = KafkaProducer(**options, acks="all", linger_ms=5, batch_size=65_536)  # as kafka_raw.py has it
     try:
-        with _Watcher(arena, settings) as watcher, arena.client() as client:
+        with _Watcher(arena, settings) as watcher:
             due, futures, late = _send(producer, settings, messages, rate)
             producer.flush(timeout=60)
             sent = [future.get(timeout=60) for future in futures]
             ends: dict[int, int] = {}
             for record in sent:
                 ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
-            progress = Progress(client, settings)
-            wait_until(lambda: all(progress.positions()[p] >= end for p, end in ends.items()), "all are applied")
-            CLOCK.wait_seconds(20 * _READ_SECONDS)  # the watcher sees it as well
+            wait_until(lambda: watcher.has_seen(ends), "all are applied", [worker])
         delays = sorted(watcher.seen_at(r.partition, r.offset) - at for r, at in zip(sent, due, strict=True))
     finally:
         producer.close(timeout=5)
