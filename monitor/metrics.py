@@ -20,6 +20,7 @@ RETRY_REASONS = (
     "redis_memory",
     "redis_readonly",
     "redis_cluster",
+    "redis_lost_writes",
 )
 _TOKENS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

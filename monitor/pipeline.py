@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from monitor.classify.isolate import classify_isolating
-from monitor.errors import ClassifierError, InvalidMessageError
+from monitor.errors import ClassifierError, InvalidMessageError, TransientError
 from monitor.ingest.novelty import NoveltyIndex
 from monitor.messages import (
     ApplyResult,
@@ -151,6 +151,7 @@ class Pipeline:
         self._metrics.abandoned.inc(_records(work) - _records(current))
         self._settle(current)
         self._publish(current)
+        self._confirm(current)
         applied = {item.batch.partition: item.batch.end for item in current if self._apply(item, source)}
         with self._timed("commit", len(applied)):
             source.commit(applied)
@@ -198,6 +199,15 @@ class Pipeline:
             self._stages.sink.flush()
             for item in work:
                 self._flushed[item.batch.partition] = (item.batch.epoch, item.batch.end)
+
+    def _confirm(self, work: Sequence[Work]) -> None:
+        """Raises TransientError if Redis forgot what was claimed since: what would be counted is to be decided anew."""
+        told = [scored for item in work for scored in item.scored if not scored.story.repeated]
+        try:
+            self._stages.novelty.confirm([scored.document for scored in told], [scored.story for scored in told])
+        except TransientError:
+            self._flushed.clear()  # it may be decided otherwise, and is published again
+            raise
 
     def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor.errors import TransientError
 from monitor.ingest.sketch import Sketch, pack, same_story, sketches_of, unpack
 from monitor.messages import Document, Story, StoryClaim, StoryRecord
 from monitor.ports import StoryMemory
@@ -67,6 +68,25 @@ class NoveltyIndex:
         self._memory.forget([StoryClaim(documents[i].id, documents[i].origin, stories[i].id) for i in orphans])
         anew = dict(zip(orphans, self.assign([documents[i] for i in orphans]), strict=True))
         return [anew.get(i, story) for i, story in enumerate(stories)]
+
+    def confirm(self, documents: Sequence[Document], stories: Sequence[Story]) -> None:
+        """Asks once more for what `assign` answered, right before the documents are applied.
+
+        Args:
+            documents: those that count; none that is `repeated`.
+            stories: theirs, in the same order.
+
+        Raises:
+            TransientError: a claim is gone. The memory came back without its last writes; counted all the same, the next
+                reprint would begin the story once more, and the next copy of the document would count once more.
+        """
+        standing, _ = self._memory.look_up([document.id for document in documents], [])
+        for claim, document, story in zip(standing, documents, stories, strict=True):
+            if claim is None or (claim.origin, claim.story_id) != (document.origin, story.id):
+                raise TransientError(
+                    f"the story of document {document.id} is not remembered any more: Redis has lost its last writes",
+                    reason="redis_lost_writes",
+                )
 
     def _remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
         """Stores new stories before reprints of them: a story that is refused must not leave reprints of it behind."""

@@ -1,0 +1,87 @@
+"""A Redis that comes back without its last writes while a round is in the model: what it forgot is decided anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from monitor.adapters.kafka_connection import ensure_topics
+from monitor.adapters.system_clock import SystemClock
+from monitor.embedded.valkey import EmbeddedValkey
+from monitor.messages import ModelInput, Score
+from monitor.settings import Settings
+from tests.conftest import SettingsFactory
+from tests.headlines import Headline, counts_of
+from tests.integration.topics import produce
+from tests.integration.workers import ThreadWorker, difference, stored_counts, wait_until_applied
+from tests.keyword_classifier import KeywordClassifier
+from tests.waiting import eventually
+
+
+class InterruptedClassifier(KeywordClassifier):
+    """Lets something happen while it has its first batch.
+
+    Args:
+        happen: what.
+    """
+
+    def __init__(self, happen: Callable[[], None]) -> None:
+        super().__init__()
+        self._happen: Callable[[], None] | None = happen
+
+    def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
+        """See Classifier."""
+        happen, self._happen = self._happen, None
+        if happen is not None:
+            happen()
+        return super().classify(inputs)
+
+
+@pytest.fixture
+def settings(make_settings: SettingsFactory, own_valkey: EmbeddedValkey, admin: KafkaAdminClient) -> Settings:
+    """One partition, and a Redis of its own."""
+    made = make_settings(kafka={"partitions": 1}, redis={"url": own_valkey.url})
+    ensure_topics(admin, made.kafka)
+    return made
+
+
+@pytest.fixture
+def append_only_file(tmp_path: Path, own_valkey: EmbeddedValkey) -> Path:
+    """Where that Redis writes."""
+    (path,) = tmp_path.glob("own-valkey/valkey/appendonlydir/*.incr.aof")
+    return path
+
+
+def send(settings: Settings, *told: Headline) -> None:
+    """Produces headlines."""
+    produce(settings.kafka.bootstrap_servers, settings.kafka.raw_topic, [(one.key, one.message) for one in told])
+
+
+@pytest.mark.parametrize("again", ["a reprint", "the same document"])
+def test_a_claim_that_redis_lost_is_made_again_before_its_document_counts(
+    settings: Settings, own_valkey: EmbeddedValkey, append_only_file: Path, name: str, again: str
+) -> None:
+    """Else what comes later would find no trace of it, and count as a story, or a document, of its own."""
+    first = Headline(f"{name}-1", "Earnings", "negative", SystemClock().now_ms() - 60_000)
+    later = replace(first, id=f"{name}-2", tells=first.id) if again == "a reprint" else first
+    length = 0
+
+    def lose_what_was_claimed() -> None:
+        own_valkey.kill()
+        with append_only_file.open("r+b") as file:
+            file.truncate(length)
+        own_valkey.start()
+
+    with ThreadWorker(settings, InterruptedClassifier(lose_what_was_claimed)) as worker:
+        eventually(lambda: worker.status("/readyz") == 200, "the worker has its partition")
+        length = append_only_file.stat().st_size
+        send(settings, first)
+        wait_until_applied(settings)
+        send(settings, later)
+        wait_until_applied(settings)
+        assert worker.metric("sentiment_retries_total", reason="redis_lost_writes") == 1
+    assert difference(stored_counts(settings), counts_of([first, later] if later is not first else [first])) == {}
