@@ -156,7 +156,7 @@ def translated() -> Iterator[None]:
 def _translation(exc: Exception) -> Exception | None:
     """The error to raise in place of one of the library's; None if it is not foreseen."""
     errors, words = redis.exceptions, str(exc)
-    if isinstance(exc, errors.NoPermissionError):
+    if isinstance(exc, errors.NoPermissionError) or "ACL failure in script" in words:
         return ConfigError(f"redis.url: its user may not do what the monitor needs: {exc}", reason="redis_auth")
     if isinstance(exc, errors.AuthenticationError):
         return ConfigError(f"redis.url: the server refuses its user or password: {exc}", reason="redis_auth")

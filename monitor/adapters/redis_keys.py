@@ -49,6 +49,10 @@ class RedisKeys:
         """What the bucket keys of a partition have in common."""
         return f"{self._prefix}:{{{partition}}}:b:"
 
+    def nothing(self, partition: int) -> str:
+        """A key in the partition's slot that never exists."""
+        return self.bucket_prefix(partition) + "-"
+
     def evidence(self, partition: int, start_ms: int, subject: Subject) -> str:
         """Negative stories of a subject in one coarse bucket."""
         return f"{self._prefix}:{{{partition}}}:e:{start_ms}:{subject[0]}:{subject[1]}"

@@ -68,7 +68,9 @@ class RedisTrends:
         self._taken |= {partition}
         self._announce()
         with translated():
-            epoch, position = self._assign([self._keys.state(partition)], [earliest, self._holder])
+            epoch, position = self._assign(
+                [self._keys.state(partition), self._keys.nothing(partition)], [earliest, self._holder]
+            )
         return Assignment(partition, int(epoch), int(position))
 
     def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
