@@ -21,16 +21,37 @@ from monitor.messages import Document, Kind, RawRecord
 from monitor.settings import IngestSettings
 
 REASONS = frozenset(INVALID_REASONS)
-_MAX_TITLE, _MAX_TEXT, _MAX_ID, _MAX_NAME = 1000, 20_000, 200, 80
+_MAX_TITLE, _MAX_TEXT, _MAX_ID, _MAX_NAME, _MAX_URL = 1000, 20_000, 200, 80, 2000
 # Nobody publishes before the telegraph; a year 0 or 9999 is a broken clock, not news.
 EARLIEST = datetime(1850, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE | re.ASCII)
+# They would steer a terminal, a log or a link; a message's id is no place for them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,11}")
 
 
 def decode(record: RawRecord, settings: IngestSettings, entities: EntityIndex) -> Document:
     """Returns the record's document.
+
+    A message is refused where it is unclear what was said or when; what is only odd is mended: long titles, texts and
+    sources are cut, control characters and links leave the text, lone surrogates become question marks, links that no
+    browser may open are dropped, tickers that are none are left out, fields that nobody knows are ignored (infinite
+    numbers and nesting in them too), a publication time of the future is clamped, and null is as good as no field.
+
+    | reason        | refused, and where there are several faults the first that is met          |
+    |---------------|----------------------------------------------------------------------------|
+    | empty_message | no value, or one of no bytes                                               |
+    | oversized     | more than `ingest.max_message_bytes`                                       |
+    | not_utf8      | bytes that are no UTF-8                                                    |
+    | not_json      | cut off, NaN or Infinity, a raw control character, a byte order mark, an   |
+    |               | integer of more than 4,300 digits, nested deeper than Python reads (1,000) |
+    | not_an_object | JSON, but no object                                                        |
+    | bad_field     | a known field of another type; an unknown `kind`; a `language` that is no  |
+    |               | tag; an `id` of more than 200 characters, or with a control character      |
+    | no_text       | neither a letter nor a digit in title and text                             |
+    | bad_time      | `published` missing; it or `fetched` no ISO 8601 time of 1850 to 2199      |
+    | no_zone       | a time without its offset from UTC                                         |
 
     Raises:
         InvalidMessageError: with a reason out of `REASONS`.
@@ -110,8 +131,10 @@ def _identifier(message: dict[str, Any], source: str, title: str, text: str) -> 
     given = _text_field(message, "id")
     if len(given) > _MAX_ID:
         raise InvalidMessageError(f"id: longer than {_MAX_ID} characters", reason="bad_field")
-    if given.strip():
-        return given.strip()
+    if given := given.strip():
+        if _CONTROL.search(given):
+            raise InvalidMessageError(f"id: {given[:40]!r} has a control character", reason="bad_field")
+        return given
     parts = "\x1f".join((source, _text_field(message, "url"), title, text, _text_field(message, "published")))
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
@@ -141,8 +164,9 @@ def _available_ms(message: dict[str, Any], record_ms: int, settings: IngestSetti
 
 def _url(raw: str) -> str:
     """Keeps links that a browser may open, and nothing else: they end up on a page and in alerts."""
+    link = raw.strip()[:_MAX_URL]
     try:
-        return raw.strip()[:2000] if urlsplit(raw.strip()).scheme in ("http", "https") else ""
+        return link if urlsplit(link).scheme in ("http", "https") and not _CONTROL.search(link) else ""
     except ValueError:
         return ""
 

@@ -18,7 +18,8 @@ from monitor.ingest.normalise import CJK
 NO_COMPANY = "-"
 _CASHTAG = re.compile(r"\$([A-Z]{1,5}(?:\.[A-Z])?)\b", re.ASCII)  # ASCII: "$AAPL大涨" ends where the letters do
 _MAX_ENTITIES = 8
-_WORD = re.compile(r"[\w&.'’-]*\w")
+# From the beginning of a run only: of one without a letter, every place in it would be tried to its end.
+_WORD = re.compile(r"(?<![\w&.'’-])[\w&.'’-]*\w")
 
 
 class EntityIndex:
