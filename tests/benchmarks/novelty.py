@@ -26,7 +26,7 @@ from monitor.settings import Settings
 from tests.benchmarks.arena import CLOCK, Arena
 from tests.benchmarks.documents import story_titles, write_messages
 
-_BATCH, _BATCHES, _FILL_CHUNK = 256, 40, 1000
+_BATCH, _WARM_UP_BATCHES, _FILL_CHUNK = 256, 4, 1000
 # Sketches are made of real headlines up to here; beyond, the same ones moved by a constant: as alike among themselves.
 _WRITTEN = 100_000
 _HORIZON_SECONDS = 72 * 3600
@@ -37,6 +37,7 @@ def measure_novelty(
     arena: Arena,
     in_memory: Sequence[int] = (100_000, 1_000_000),
     in_redis: Sequence[int] = (100_000,),
+    batches: int = 40,
 ) -> dict[str, Any]:
     """Fills each memory in bulk, then decides documents in batches of 256, a fifth of them reprints.
 
@@ -45,11 +46,12 @@ def measure_novelty(
         arena: the servers.
         in_memory: stories remembered in this process.
         in_redis: stories remembered in Redis.
+        batches: how many are measured, besides a few to warm up.
     """
     settings = Settings()
     now_ms = CLOCK.now_ms()
     read = partial(decode, settings=settings.ingest, entities=load_entities(None))
-    messages = write_messages((_BATCHES + 4) * _BATCH, "new", now_ms, seed=99)
+    messages = write_messages((batches + _WARM_UP_BATCHES) * _BATCH, "new", now_ms, seed=99)
     documents = [read(RawRecord(0, n, m.key, m.value, now_ms)) for n, m in enumerate(messages)]
     written = _written_sketches(min(_WRITTEN, max([*in_memory, *in_redis], default=0)))
     rows = []
@@ -97,7 +99,7 @@ def _decide(memory: StoryMemory, documents: Sequence[Document]) -> dict[str, Any
         stories = index.assign(batch)
         times.append((CLOCK.monotonic_seconds() - begin) / len(batch) * 1e6)
         first += sum(story.first for story in stories)
-    times = sorted(times[4:])  # the first few warm up
+    times = sorted(times[_WARM_UP_BATCHES:])
     return {"us_per_document": round(median(times), 1), "us_per_document_p95": round(times[len(times) * 95 // 100], 1),
             "reprints_ratio": round(1 - first / len(documents), 3)}  # fmt: skip
 

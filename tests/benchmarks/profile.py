@@ -1,4 +1,7 @@
-"""Where a worker's CPU time goes, by stage of the data path: samples of a running process by py-spy."""
+"""Where a worker's time goes, by stage of the data path: samples of a running process by py-spy.
+
+Only the thread that holds Python's lock is sampled: the others wait, for it or for the outside, and cost nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _STAGES = {
 
 
 def stage_shares(pid: int, file: Path, seconds: float) -> dict[str, Any]:
-    """Samples a process; returns the share of its CPU time by stage, largest first, or `error` where it can't be done.
+    """Samples a process; returns the share of Python's time by stage, largest first, or `error` where it can't be done.
 
     Args:
         pid: the process.
@@ -34,7 +37,7 @@ def stage_shares(pid: int, file: Path, seconds: float) -> dict[str, Any]:
     program = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if program is None:
         return {"error": "py-spy is not installed"}
-    argv = [program, "record", "--format", "raw", "--output", str(file), "--rate", str(_RATE), "--nonblocking",
+    argv = [program, "record", "--format", "raw", "--output", str(file), "--rate", str(_RATE), "--nonblocking", "--gil",
             "--full-filenames", "--duration", str(max(1, round(seconds))), "--pid", str(pid)]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode or not file.is_file():

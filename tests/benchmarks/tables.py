@@ -67,9 +67,9 @@ def _plumbing(figures: Figures) -> list[Table]:
     stages = figures["stages"] or {}
     if "shares" in stages:
         shares = [(stage, f"{share:.1%}") for stage, share in stages["shares"].items()]
-        tables.append(_table("Worker's CPU time by stage (py-spy)", ("stage", "share"), shares))
+        tables.append(_table("Worker's time in Python by stage (py-spy)", ("stage", "share"), shares))
     elif stages:
-        tables.append(_table("Worker's CPU time by stage", ("", ""), [("not measured", stages["error"])]))
+        tables.append(_table("Worker's time in Python by stage", ("", ""), [("not measured", stages["error"])]))
     return tables
 
 

@@ -51,7 +51,7 @@ def test_latency_is_told_for_each_rate(arena: Arena, console: Console) -> None:
 
 def test_novelty_is_told_for_each_memory(arena: Arena, console: Console) -> None:
     """A fifth of the documents are reprints, which both find."""
-    figures = measure_novelty(console, arena, in_memory=(1000,), in_redis=(1000,))
+    figures = measure_novelty(console, arena, in_memory=(1000,), in_redis=(1000,), batches=4)
     show(console, "novelty", figures)
     assert [row["reprints_ratio"] for row in figures["rows"]] == [pytest.approx(0.2, abs=0.03)] * 2
 
