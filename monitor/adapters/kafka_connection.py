@@ -27,6 +27,10 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
         "security_protocol": settings.security_protocol,
+        # The library dials a broker that was down again after up to 30 s, and learns of itself only every 5 minutes who leads
+        # a partition: asked for offsets, the old leader is asked again and again.
+        "reconnect_backoff_max_ms": 1_000,
+        "metadata_max_age_ms": 5_000,
     }
     if settings.security_protocol.endswith("SSL"):
         options["ssl_context"] = client_context("kafka", settings)

@@ -223,8 +223,8 @@ class KafkaSource:
     def _open(self, partition: int) -> bool:
         tp = self._tp(partition)
         with translated():
-            earliest = self._consumer.beginning_offsets([tp])[tp]
-            latest = self._consumer.end_offsets([tp])[tp]
+            earliest = self._consumer.beginning_offsets([tp], timeout_ms=_CHECK_MS)[tp]
+            latest = self._consumer.end_offsets([tp], timeout_ms=_CHECK_MS)[tp]
         assignment = self._take(partition, earliest)
         position = assignment.position
         if position > latest:
@@ -259,7 +259,7 @@ class KafkaSource:
     def _note_hole(self, tp: TopicPartition, held: _Held, first: int) -> None:
         """Tells a hole left by compaction or transactions from records that retention deleted before we read them."""
         with translated():
-            earliest = self._consumer.beginning_offsets([tp])[tp]
+            earliest = self._consumer.beginning_offsets([tp], timeout_ms=_CHECK_MS)[tp]
         if earliest > held.position:
             # The batch begins before the hole, so that the position moves over it after what is still on its way.
             _log_gone(tp.partition, held.position, first)
