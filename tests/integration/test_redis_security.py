@@ -19,7 +19,7 @@ from monitor.embedded.ports import LOOPBACK
 from monitor.embedded.valkey import EmbeddedValkey
 from monitor.errors import ConfigError
 from monitor.messages import ApplyResult, Bucket, Cell, Evidence, PartitionUpdate, StoryClaim, StoryRecord
-from monitor.settings import RedisSettings, TrendSettings
+from monitor.settings import RedisSettings, TrendSettings, load_settings, settings_toml
 from tests.clusters.certificates import KEY_PASSWORD, Certificates, make_certificates
 from tests.clusters.tls_proxy import TlsProxy
 from tests.clusters.valkey_cluster import ValkeyCluster
@@ -241,15 +241,26 @@ def test_a_cluster_takes_users_and_tls_too(tmp_path: Path, certificates: Certifi
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("flags", "said"),
     [
-        ({"ssl_cafile": "ca.pem"}, "set url to rediss://"),
-        ({"url": f"rediss://:{SECRET}@a:1", "ssl_keyfile": "client.key"}, "ssl_certfile, which is missing"),
+        (["redis.ssl_cafile=ca.pem"], "set url to rediss://"),
+        ([f"redis.url=rediss://:{SECRET}@a:1", "redis.ssl_keyfile=client.key"], "ssl_certfile, which is missing"),
+        (["redis.ssl_keyfile_password=" + SECRET], "ssl_certfile, which is missing"),
+        (["kafka.ssl_cafile=ca.pem"], "set security_protocol to SSL or SASL_SSL"),
+        (["kafka.security_protocol=SASL_SSL", f"kafka.sasl_password={SECRET}"], "needs sasl_mechanism"),
+        (["kafka.sasl_mechanism=PLAIN", f"kafka.sasl_password={SECRET}"], "PLAINTEXT uses none"),
     ],
-    ids=["no TLS", "a key alone"],
+    ids=["no TLS", "a key alone", "its password alone", "Kafka without TLS", "half a user", "a user for nobody"],
 )
-def test_settings_of_certificates_must_fit_each_other(keys: dict[str, object], said: str) -> None:
-    """Said by the section, without the address."""
-    with pytest.raises(ValueError, match=said) as caught:
-        RedisSettings.model_validate(keys)
-    assert SECRET not in str(caught.value)
+def test_settings_of_security_must_fit_each_other(flags: list[str], said: str) -> None:
+    """Said by section and flag; no secret in the error or in what lies behind it."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_settings(None, flags, {})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_password_of_a_key_is_masked() -> None:
+    """When settings are printed."""
+    flags = ["redis.url=rediss://a:1", "redis.ssl_certfile=c.pem", f"redis.ssl_keyfile_password={SECRET}"]
+    settings = load_settings(None, flags, {})
+    assert SECRET not in settings_toml(settings) + repr(settings)
