@@ -10,6 +10,7 @@ claim looks at many stories at once: the one master that serves it is asked by a
 | P:{n}:b:<seconds>:<start_ms>     | hash   | dimension, key, kind, measure -> integer      | its retention    | worker |
 | P:{n}:e:<start_ms>:<dim>:<key>   | zset   | story as JSON -> P(negative)                  | fine retention   | worker |
 | P:{n}:c:<start_ms>               | hash   | story id -> documents that told it again      | fine retention   | worker |
+| P:{n}:nothing                    | -      | never there: rights are tried on it           | -                | none   |
 | P:{novelty}:d:<document id>      | string | story id, origin                              | story horizon    | worker |
 | P:{novelty}:s:<story id>         | string | available_ms, packed sketch                   | 2 story horizons | worker |
 | P:{novelty}:b:<band>             | string | newest story id                               | story horizon    | worker |
@@ -51,7 +52,7 @@ class RedisKeys:
 
     def nothing(self, partition: int) -> str:
         """A key in the partition's slot that never exists."""
-        return self.bucket_prefix(partition) + "-"
+        return f"{self._prefix}:{{{partition}}}:nothing"
 
     def evidence(self, partition: int, start_ms: int, subject: Subject) -> str:
         """Negative stories of a subject in one coarse bucket."""
