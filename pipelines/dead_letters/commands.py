@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -36,7 +38,14 @@ def run(args: argparse.Namespace, settings: Settings, console: Console) -> int:
         "show": _show,
         "replay": _replay,
     }
-    return actions[args.action](args, settings, console)
+    try:
+        code = actions[args.action](args, settings, console)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`); what Python still holds must not fail again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def _list(args: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import redis
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from monitor.adapters.kafka_connection import ensure_topics
 from monitor.adapters.kafka_sink import KafkaSink
+from monitor.adapters.redis_replayed import RedisReplayed
 from monitor.errors import ClassifierError
 from monitor.messages import DeadLetter, ModelInput, RawRecord, Score
 from monitor.settings import Settings
 from pipelines.cli import main
 from tests.builders import NOW_MS
-from tests.conftest import SettingsFactory
+from tests.conftest import ROOT, SettingsFactory
 from tests.fakes import ManualClock
 from tests.integration.topics import produce, read_all
 from tests.integration.workers import ThreadWorker, flags, stored_counts, wait_until_applied
@@ -202,6 +206,34 @@ def test_replay_says_what_it_skips_and_repeats_nothing_by_accident(
     headers = dict(records[0].headers)
     assert headers.pop("replay-of").startswith(settings.kafka.dead_topic.encode() + b"/")
     assert headers == {"attempts": b"1", "source-timestamp-ms": str(NOW_MS).encode()}
+
+
+def test_the_ledger_tells_records_apart_by_topic_partition_and_offset(redis_client: redis.Redis, name: str) -> None:
+    """Across the borders of its chunks; noting twice is as good as once, and nothing is kept for ever."""
+    ledger = RedisReplayed(redis_client, name)
+    noted = {("a.raw", 0, 511), ("a.raw", 0, 512), ("a.raw", 1, 0), ("b.raw", 0, 10**14)}
+    others = {("a.raw", 0, 510), ("a.raw", 0, 513), ("a.raw", 1, 512), ("b.raw", 0, 511), ("b.raw", 0, 10**14 + 512)}
+    assert ledger.known(noted | others) == ledger.known(set()) == set()
+    for _ in range(2):
+        ledger.note(noted)
+        assert ledger.known(noted | others) == noted
+    ttls = [redis_client.ttl(key) for key in redis_client.scan_iter(f"{name}:*")]
+    assert len(ttls) == 4
+    assert all(399 * 86_400 < int(ttl) <= 400 * 86_400 for ttl in ttls)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_list(settings: Settings) -> None:
+    """As `| head` does: no traceback, exit code 1."""
+    bury(settings, *(dead(i, b"x" * 5000) for i in range(100)))
+    program = "import sys; from pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", program, "dead-letters", "list", *flags(settings), "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        assert listing.stdout.readline().startswith(b'{"letter"')
+        listing.stdout.close()
+        assert b"Traceback" not in listing.stderr.read()
+        assert listing.wait(timeout=30) == 1
 
 
 def test_a_missing_topic_or_server_is_said_by_its_setting(
