@@ -56,7 +56,7 @@ class Arena(ABC):
 
     @property
     def settings(self) -> Settings:
-        """Settings of a worker here: small batches, the shortest session."""
+        """Settings of a worker here: small rounds, the shortest session."""
         sections = self._sections()
         kafka = {
             "group_id": "chaos",
@@ -66,8 +66,9 @@ class Arena(ABC):
             "connect_timeout_seconds": 120.0,
         }
         redis = {"key_prefix": "chaos", "connect_timeout_seconds": 120.0}
+        worker = {"port": 0, "max_round_records": 60}
         return Settings.model_validate(
-            {"kafka": kafka | sections["kafka"], "redis": redis | sections["redis"], "worker": {"port": 0}}
+            {"kafka": kafka | sections["kafka"], "redis": redis | sections["redis"], "worker": worker}
         )
 
     @property

@@ -75,7 +75,7 @@ class Campaign:
         rate: float = 120.0,
         workers: int = 2,
         program: Path = FENCED,
-        seconds_per_text: float = 0.005,
+        seconds_per_text: float = 0.002,
     ) -> None:
         self._arena, self._say, self._workers = arena, say, workers
         self._settings = arena.settings
