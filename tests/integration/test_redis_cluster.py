@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,15 @@ def test_one_node_that_answers_is_enough_to_start_from(valkey_cluster: ValkeyClu
         redis_connection.wait_until_reachable(client, settings, ManualClock())
         assert isinstance(client, redis.RedisCluster)
         assert len(client.get_primaries()) == 3  # type: ignore[no-untyped-call]
+
+
+def test_threads_share_a_client_from_its_first_command_on(valkey_cluster: ValkeyCluster, name: str) -> None:
+    """It connects once, whoever comes first, and nobody is let through half-way."""
+    with connect(**valkey_cluster.settings) as client, ThreadPoolExecutor(8) as pool:
+        trends = RedisTrends(client, name, TrendSettings())
+        assigned = list(pool.map(lambda partition: trends.assign(partition, partition), range(32)))
+        assert [assignment.position for assignment in assigned] == list(range(32))
+        assert len(trends.partitions()) == 32
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["one node", "several nodes"])
