@@ -48,7 +48,8 @@ def _path(console: Console, options: Options) -> dict[str, Any]:
 
 def _plumbing(console: Console, options: Options) -> dict[str, Any]:
     with embedded_arena(console) as arena:
-        return measure_plumbing(console, arena, repetitions=5 if options.named else 3)
+        documents, repetitions = (60_000, 5) if options.named else (30_000, 3)
+        return measure_plumbing(console, arena, documents, repetitions)
 
 
 def _latency(console: Console, options: Options) -> dict[str, Any]:
