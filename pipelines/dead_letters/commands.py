@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from rich.console import Console
 
@@ -22,7 +23,7 @@ from monitor.ports import Clock
 from monitor.settings import Settings
 from pipelines.dead_letters import SHOWN
 from pipelines.dead_letters.filters import LetterFilter, filter_from, place_in
-from pipelines.dead_letters.replay import REPLAYED, ReplayOptions, ReplaySummary, replay
+from pipelines.dead_letters.replay import IMPOSSIBLE, REPLAYED, ReplayOptions, ReplaySummary, replay
 from pipelines.dead_letters.showing import as_json, safe, source_of, table_of, whole
 
 
@@ -93,7 +94,7 @@ def _replay(args: argparse.Namespace, settings: Settings, console: Console) -> i
     options = ReplayOptions(settings.kafka.raw_topic, _positive(args.limit), args.again, args.dry_run)
     wanted, clock = filter_from(args), SystemClock()
     ledger = _ledger(settings, clock)
-    tell = _tell_json if args.json else lambda letter, fate: _say(console, _line(letter, fate, args.dry_run))
+    tell = _tell_json if args.json else partial(_tell, console, args.dry_run)
     with DeadLetterTopic(settings.kafka, clock) as topic, RawReplay(settings.kafka, clock) as target:
         summary = replay(_matching(topic, wanted), target, ledger, options, tell)
     if args.json:
@@ -119,11 +120,13 @@ def _matching(topic: DeadLetterTopic, wanted: LetterFilter) -> Iterator[StoredLe
     return filter(wanted.matches, found)
 
 
-def _line(letter: StoredLetter, fate: str, dry_run: bool) -> str:
+def _tell(console: Console, dry_run: bool, letter: StoredLetter, fate: str) -> None:
+    """A line a letter, but for those that need none: after the first replay of a large topic they would be most."""
     what = f"{letter.place} ({letter.reason or '?'}, attempt {letter.attempts}, from {source_of(letter)})"
     if fate == REPLAYED:
-        return f"{'would replay' if dry_run else 'replayed'} {what}"
-    return f"skipped {what}: {fate}"
+        _say(console, f"{'would replay' if dry_run else 'replayed'} {what}")
+    elif fate in IMPOSSIBLE:
+        _say(console, f"can't replay {what}: {fate}")
 
 
 def _tell_json(letter: StoredLetter, fate: str) -> None:
@@ -134,7 +137,7 @@ def _say_summary(summary: ReplaySummary, dry_run: bool, console: Console) -> Non
     skipped = {fate: count for fate, count in summary.counts.items() if fate != REPLAYED}
     reasons = "".join(f"; {count:,} skipped: {fate}" for fate, count in skipped.items())
     verb = "would be replayed; nothing was written" if dry_run else "replayed"
-    _say(console, f"{summary.replayed:,} letters {verb}{reasons}")
+    _say(console, f"{summary.replayed:,} {'letter' if summary.replayed == 1 else 'letters'} {verb}{reasons}")
 
 
 def _say(console: Console, line: str) -> None:

@@ -168,6 +168,9 @@ def test_show_prints_one_letter_whole(settings: Settings, capsys: pytest.Capture
     for part in ("\\x1b[2Jwiped \\xff" + "x" * 1000, f"letter {place} of", "source-offset", "attempts", "why it died"):
         assert part in shown
     assert "\x1b" not in shown
+    assert command(settings, "show", place, "--json") == 0
+    (fields,) = told(capsys)
+    assert (fields["letter"], fields["headers"]["attempts"], fields["key"]) == (place, "4", "key")
     partition = place.partition(":")[0]
     assert command(settings, "show", f"{partition}:1") == 2
     assert f"partition {partition} of {settings.kafka.dead_topic} holds offsets 0 to 0" in capsys.readouterr().err
@@ -201,8 +204,17 @@ def test_replay_says_what_it_skips_and_repeats_nothing_by_accident(
     assert sums["letters"]["replayed"] == 2
     assert command(settings, "replay", "--json") == 1
     assert told(capsys)[-1]["letters"]["replayed before"] >= 2
+    assert command(settings, "replay", "--again", "--limit", "1") == 0
+    said = capsys.readouterr().out
+    assert "1 letter replayed" in said
+    assert "attempt 1, from" in said
+    assert command(settings, "replay") == 1
+    said = capsys.readouterr().out
+    assert said.count("can't replay") == 3
+    assert "0 letters replayed" in said
+    assert "3 skipped: replayed before" in said or "2 skipped: replayed before" in said
     records = read(settings, topic)
-    assert [(record.partition, record.key, record.value) for record in records] == [(1, b"key", b"{")] * 2
+    assert [(record.partition, record.key, record.value) for record in records] == [(1, b"key", b"{")] * 3
     headers = dict(records[0].headers)
     assert headers.pop("replay-of").startswith(settings.kafka.dead_topic.encode() + b"/")
     assert headers == {"attempts": b"1", "source-timestamp-ms": str(NOW_MS).encode()}
