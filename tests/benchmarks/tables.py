@@ -12,9 +12,8 @@ Figures = dict[str, Any]
 
 
 def show(console: Console, name: str, figures: Figures) -> None:
-    """Prints a measurement's tables; one that has none of its own as its figures."""
-    tables = _TABLES.get(name)
-    for table in tables(figures) if tables else [_plain(name, figures)]:
+    """Prints a measurement's tables; the classifier's print their own."""
+    for table in _TABLES[name](figures) if name in _TABLES else ():
         console.print(table)
 
 
@@ -134,11 +133,6 @@ def _overload(figures: Figures) -> list[Table]:
         ("slope of the second half, MiB a minute", figures["slope_mib_per_minute"]),
     ]
     return [_table(title, ("", ""), rows)]
-
-
-def _plain(name: str, figures: Figures) -> Table:
-    rows = [(key, value) for key, value in figures.items() if not isinstance(value, dict | list)]
-    return _table(name, ("", ""), rows)
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
