@@ -168,7 +168,7 @@ def _translation(exc: Exception) -> Exception | None:
         return TransientError(f"Redis does not take writes: {exc}", reason="redis_readonly")
     if isinstance(exc, _CLUSTER_ERRORS) or any(word in words for word in _CLUSTER_WORDS):
         return TransientError(f"the Redis Cluster is changing: {exc}", reason="redis_cluster")
-    if isinstance(exc, _ELSEWHERE):
+    if isinstance(exc, _ELSEWHERE) or words.startswith(("MOVED ", "ASK ")):  # without a class in older libraries
         return ConfigError(f"{_IS_CLUSTER}: it answers {exc}", reason="redis_cluster_mode")
     return None
 
