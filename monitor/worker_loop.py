@@ -39,6 +39,7 @@ class WorkerLoop:
         check_store: raises TransientError if the trend store doesn't answer.
         metrics: the worker's instruments.
         clock: the time.
+        outage: paces retries; tests give one that doesn't wait.
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class WorkerLoop:
         check_store: Callable[[], None],
         metrics: WorkerMetrics,
         clock: Clock,
+        outage: Outage | None = None,
     ) -> None:
         self._settings, self._source, self._pipeline = settings.worker, source, pipeline
         self._check_store, self._metrics, self._clock = check_store, metrics, clock
         self._stuck_after_seconds = settings.kafka.max_poll_interval_seconds
         longest = min(LONGEST_SECONDS, settings.kafka.max_poll_interval_seconds / 3)
-        self._outage = Outage(clock, settings.worker.retry_limit_seconds, longest)
+        self._outage = outage or Outage(clock, settings.worker.retry_limit_seconds, longest)
         self._gathering = Gathering(settings.worker.max_round_records, settings.worker.max_wait_ms / 1000)
         self._prefetch: Prefetch[list[Work], Sequence[Work]] = Prefetch(pipeline.prepare, pipeline.score, clock)
         self._stop, self._abandon = threading.Event(), threading.Event()
@@ -153,6 +155,9 @@ class WorkerLoop:
         """Asks broker and store for a sign of life: silence and an outage look alike to a poll."""
         if now >= self._probe_at:
             self._probe_at = now + _PROBE_SECONDS
+            if self._outage.cause:  # the group must hear of this worker even if the store is away for long
+                self._source.hold_back(True)
+                self._gathering.add(self._source.poll(0.0, 1), now)
             self._check_store()
             self._source.check()
 
