@@ -37,8 +37,13 @@ _CLOCK = SystemClock()
 _PIPELINE_BATCH = 32
 _MAX_TOKENS = 128
 _SPECIAL_TOKENS = 2
-_BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
-_SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+_BERT_BASE: dict[str, Any] = {
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+_SMALL: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 
 
 def measure_classify_gpu(
@@ -101,7 +106,7 @@ def _ours(folder: Path, device: str, *, compiled: bool) -> Callable[[Sequence[st
     return lambda texts: model.classify([ModelInput(text, "en") for text in texts])
 
 
-def _model_folder(folder: Path, shape: dict[str, int]) -> Path:
+def _model_folder(folder: Path, shape: dict[str, Any]) -> Path:
     """Random weights, with the tokenizer of the shipped model."""
     tokenizer = Tokenizer.from_file(str(default_model_folder() / "tokenizer.json"))
     classes = {"sentiment": SENTIMENTS, "topic": TOPICS}
@@ -151,14 +156,14 @@ def _peak_flops(device: str) -> float:
             torch.cuda.synchronize()
         begin = _CLOCK.monotonic_seconds()
         for _ in range(times):
-            one @ one  # noqa: B018 - only its time is wanted
+            one @ one
         if on_gpu:
             torch.cuda.synchronize()
         best = max(best, times * 2 * size**3 / (_CLOCK.monotonic_seconds() - begin))
     return best
 
 
-def flops_of(tokens: int, shape: dict[str, int], *, whole: bool) -> float:
+def flops_of(tokens: int, shape: dict[str, Any], *, whole: bool) -> float:
     """Operations of one text: a product of (a, b) and (b, c) counts 2 a b c; heads and normalisation are left out.
 
     Args:
@@ -166,7 +171,7 @@ def flops_of(tokens: int, shape: dict[str, int], *, whole: bool) -> float:
         shape: of the encoder.
         whole: whether the last layer counts for all tokens, or for the first as it is computed.
     """
-    hidden, inner, layers = shape["hidden_size"], shape["intermediate_size"], shape["num_hidden_layers"]
+    hidden, inner, layers = (int(shape[key]) for key in ("hidden_size", "intermediate_size", "num_hidden_layers"))
 
     def layer(asking: int) -> float:
         projections = 2 * hidden * hidden * (2 * asking + 2 * tokens)
@@ -176,7 +181,7 @@ def flops_of(tokens: int, shape: dict[str, int], *, whole: bool) -> float:
 
 
 def _row(
-    name: str, tokens: int, speed: float, shape: dict[str, int], peak: float, busy: Sequence[float]
+    name: str, tokens: int, speed: float, shape: dict[str, Any], peak: float, busy: Sequence[float]
 ) -> dict[str, Any]:
     return {
         "name": name,
