@@ -11,6 +11,7 @@ import json
 import secrets
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -20,14 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.machine import describe_machine
-from tests.chaos.arenas import ClusterArena, SingleArena
+from tests.chaos.arenas import Arena, ClusterArena, SingleArena
 from tests.chaos.campaign import Campaign, Outcome
 from tests.chaos.fleet import UNFENCED
 from tests.chaos.recount import share_of
 
-# What finds workers without fences: they wake up after others have taken over, with a batch in hand since they are slow.
+# What finds workers without fences: they wake up after others have taken over.
 _SABOTAGE = "worker_frozen"
-_SABOTEUR_SECONDS_PER_TEXT = 0.005
 
 
 def main() -> int:
@@ -89,10 +89,13 @@ def _run(
 
         with kind(Path(folder), say) as arena:
             if args.sabotage:
-                slow = _SABOTEUR_SECONDS_PER_TEXT
-                saboteurs = Campaign(arena, seed, say, rate=args.rate, program=UNFENCED, seconds_per_text=slow)
-                return saboteurs.run(count, args.only or [_SABOTAGE])
+                return _saboteurs(arena, seed, say, args.rate).run(count, args.only or [_SABOTAGE])
             return Campaign(arena, seed, say, rate=args.rate).run(count, args.only)
+
+
+def _saboteurs(arena: Arena, seed: int, say: Callable[[str], None], rate: float) -> Campaign:
+    """Workers without fences that mostly have a batch in hand, and time enough to wake up with it one after another."""
+    return Campaign(arena, seed, say, rate=rate, workers=3, program=UNFENCED, seconds_per_text=0.004, most_waiting=0)
 
 
 def _figures(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -21,8 +21,6 @@ from tests.chaos.recount import Input, Verdict, input_of, judge
 
 _LOOK_SECONDS = 0.2
 _PAUSE_SECONDS = (0.3, 3.0)
-# Events that may be under way at once before the next waits for the partitions to move again, and how long it waits.
-_MOST_WAITING = 5
 _PATIENCE_SECONDS = 180.0
 _MOST_BEHIND = 4_000
 
@@ -64,6 +62,7 @@ class Campaign:
         workers: how many there are at first.
         program: what a worker runs, see fleet.py.
         seconds_per_text: how slow the workers' classifier is; at the default, one worker can keep up.
+        most_waiting: after how many events some partition may not have moved yet before the next one waits for that.
     """
 
     def __init__(
@@ -76,8 +75,9 @@ class Campaign:
         workers: int = 2,
         program: Path = FENCED,
         seconds_per_text: float = 0.002,
+        most_waiting: int = 5,
     ) -> None:
-        self._arena, self._say, self._workers = arena, say, workers
+        self._arena, self._say, self._workers, self._most_waiting = arena, say, workers, most_waiting
         self._settings = arena.settings
         self._draw = random.Random(f"{arena.name} {seed}")
         self._clock = SystemClock()
@@ -146,7 +146,7 @@ class Campaign:
         self._recovery.mark(event, now)
         self._say(f"{self._arena.name} {number:>3} at {event.at_seconds:6.1f} s  {kind}  {event.detail}")
         self._pass(self._draw.uniform(*_PAUSE_SECONDS))
-        if self._recovery.waiting > _MOST_WAITING:
+        if self._recovery.waiting > self._most_waiting:
             self._await_recovery()
         return event
 
