@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -92,16 +93,17 @@ def _in_redis(
 
 def _decide(memory: StoryMemory, documents: Sequence[Document]) -> dict[str, Any]:
     index = NoveltyIndex(memory, _HORIZON_SECONDS * 1000)
-    times, first = [], 0
+    times, first, cpu = [], 0, time.process_time()
     for start in range(0, len(documents), _BATCH):
         batch = documents[start : start + _BATCH]
         begin = CLOCK.monotonic_seconds()
         stories = index.assign(batch)
         times.append((CLOCK.monotonic_seconds() - begin) / len(batch) * 1e6)
         first += sum(story.first for story in stories)
+    cpu = (time.process_time() - cpu) / len(documents) * 1e6
     times = sorted(times[_WARM_UP_BATCHES:])
     return {"us_per_document": round(median(times), 1), "us_per_document_p95": round(times[len(times) * 95 // 100], 1),
-            "reprints_ratio": round(1 - first / len(documents), 3)}  # fmt: skip
+            "cpu_us_per_document": round(cpu, 1), "reprints_ratio": round(1 - first / len(documents), 3)}  # fmt: skip
 
 
 def _sketch_alone(documents: Sequence[Document]) -> float:
