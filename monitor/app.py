@@ -49,14 +49,17 @@ class Worker:
         settings: all settings.
         classifier: the models.
         clock: the time.
+        metrics: the instruments, where the classifier has some of them already.
 
     Raises:
         ConfigError: a service can't be reached, or a setting doesn't fit what is there.
     """
 
-    def __init__(self, settings: Settings, classifier: Classifier, clock: Clock) -> None:
-        self.registry = process_registry()
-        self.metrics = WorkerMetrics(self.registry)
+    def __init__(
+        self, settings: Settings, classifier: Classifier, clock: Clock, metrics: WorkerMetrics | None = None
+    ) -> None:
+        self.metrics = metrics or WorkerMetrics(process_registry())
+        self.registry = self.metrics.registry
         client = redis_connection.connect(settings.redis)
         redis_connection.wait_until_reachable(client, settings.redis, clock)
         admin = kafka_connection.wait_until_reachable(settings.kafka, clock)
@@ -131,7 +134,9 @@ def run_worker(settings: Settings) -> int:
 
     load_entities(settings.ingest.entities_file)  # what is wrong with a setting is said before the model is loaded
     redis_connection.connect(settings.redis)
-    worker = Worker(settings, load_classifier(settings.classifier), SystemClock())
+    metrics = WorkerMetrics(process_registry())
+    classifier = load_classifier(settings.classifier, observer=metrics.classify)
+    worker = Worker(settings, classifier, SystemClock(), metrics)
     code = _serve(worker, settings.worker.host, settings.worker.port, "worker.port", settings.worker.drain_seconds)
     if not worker.threads_ended:
         _exit_now(code, "a thread is still at work on what was abandoned")

@@ -34,6 +34,7 @@ class WorkerMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
         histogram = partial(Histogram, registry=registry)
         self.documents = counter("sentiment_documents", "Documents applied to the trends.", ["kind", "language"])

@@ -16,7 +16,7 @@ def main() -> int:
     """Puts the classifier in the model's place and runs the command."""
     seconds_per_text, *arguments = sys.argv[1:]
     stand_in = ModuleType("monitor.adapters.routed_classifier")
-    stand_in.load_classifier = lambda settings: KeywordClassifier(float(seconds_per_text))  # type: ignore[attr-defined]
+    stand_in.load_classifier = lambda *_, **__: KeywordClassifier(float(seconds_per_text))  # type: ignore[attr-defined]
     sys.modules[stand_in.__name__] = stand_in
     return cli.main(["worker", *arguments])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -48,6 +49,11 @@ class ThreadWorker:
     def status(self, path: str) -> int:
         """HTTP status of one of the worker's routes."""
         return int(self._worker.routes()[path]({}).status)
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        """Status and JSON body of one of the worker's routes."""
+        answer = self._worker.routes()[path]({})
+        return int(answer.status), json.loads(answer.body)
 
     def stop(self) -> None:
         """Stops it as a signal would and waits for its end."""

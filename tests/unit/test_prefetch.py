@@ -61,7 +61,8 @@ def take(prefetch: Prefetch[Values, Values]) -> Values:
 
 def test_rounds_come_back_in_the_order_they_went(make: Make) -> None:
     """Each once, whatever the threads do."""
-    prefetch, taken, sent = make(lambda values: values), [], 0
+    prefetch, sent = make(lambda values: values), 0
+    taken: list[Values] = []
     while len(taken) < 50:
         if prefetch.has_room and sent < 50:
             prefetch.offer([batch([str(sent).encode()])])
