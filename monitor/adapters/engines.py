@@ -7,6 +7,7 @@ products are exact; else ONNX Runtime in float32; else torch, which runs every f
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 
 import torch
@@ -84,6 +85,8 @@ def engine_of(
     if backend == "torch" or parts is None:
         return TorchEngine(model if parts is None else TorchEncoder(parts).eval(), pad_id, left=left)
     threads = settings.threads or torch.get_num_threads()
+    if settings.pin_threads and not hasattr(os, "sched_setaffinity"):
+        raise ConfigError("classifier.pin_threads: this operating system binds no thread to a core; leave it false")
     precision: Precision = "int8" if backend == "onnx_int8" else "float32"
     return OnnxEngine(parts, precision, threads, pad_id, pinned=settings.pin_threads)
 

@@ -54,7 +54,10 @@ class Started:
 
 
 class Engine(Protocol):
-    """Runs a model; a row's logits are the same in whatever batch it stands, to the engine's tolerance."""
+    """Runs a model; a row's logits are the same in whatever batch it stands, to the engine's tolerance.
+
+    One thread asks it. At most two batches are started and not taken, and they are taken in their order.
+    """
 
     def padded_length(self, length: int) -> int:
         """What a row of that many tokens costs."""

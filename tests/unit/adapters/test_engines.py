@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from monitor.adapters.encoder_parts import encoder_parts
 from monitor.adapters.engines import batch_tokens_of, device_of, engine_of
 from monitor.adapters.onnx_engine import int8_is_exact
 from monitor.adapters.onnx_graph import quantised
-from monitor.adapters.token_rows import Engine, NoMemoryError, TokenRow, token_row
+from monitor.adapters.token_rows import Engine, Logits, NoMemoryError, TokenRow, token_row
 from monitor.adapters.torch_classifier import TorchClassifier, probabilities
 from monitor.adapters.torch_encoder import TorchEncoder
 from monitor.adapters.torch_engine import TorchEngine
@@ -253,6 +255,27 @@ def test_auto_takes_int8_where_it_is_exact_and_was_measured(monkeypatch: pytest.
     assert engines.backend_of(None, chosen, verified=True) == "torch"
     with pytest.raises(ConfigError, match=r"classifier\.backend onnx can't run a model of this family"):
         engines.backend_of(None, ClassifierSettings(device="cpu", backend="onnx"), verified=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this operating system binds no thread to a core")
+def test_pinned_threads_keep_to_cores_of_their_own() -> None:
+    """The calling one to the first; the thread that made the engine is left alone, and logits are what they were."""
+    model = model_of("bert")
+    parts = encoder_parts(model.encoder.config, model.encoder, dict(model.heads.items()))
+    cores = os.sched_getaffinity(0)
+    wanted = ClassifierSettings(device="cpu", backend="onnx", threads=len(cores), pin_threads=True)
+    runs = engine_of(model, parts, TASKS, PAD, wanted)
+    asked = rows(4, 9)
+
+    def run() -> tuple[set[int], Logits]:
+        told = runs.start(asked, BUDGET).take()
+        return os.sched_getaffinity(0), told
+
+    with ThreadPoolExecutor(1) as thread:
+        kept, told = thread.submit(run).result()
+    assert kept == {min(cores)}
+    assert os.sched_getaffinity(0) == cores
+    assert told["topic"][1] == pytest.approx(told_by(model, asked[1])["topic"], abs=1e-4)
 
 
 def test_whether_8_bit_products_are_exact_is_found_out() -> None:
