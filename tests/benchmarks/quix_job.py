@@ -112,9 +112,12 @@ def main() -> int:
         if seen == int(wanted):
             app.stop()
 
-    app = _application(settings, commit_interval=float(commit_seconds), on_message_processed=count)
+    scratch = tempfile.TemporaryDirectory(prefix="quix-", ignore_cleanup_errors=True)
+    app = _application(
+        settings, state_dir=scratch.name, commit_interval=float(commit_seconds), on_message_processed=count
+    )
     topic = app.topic(settings.kafka.raw_topic, value_deserializer="bytes", key_deserializer="bytes")
-    with app.get_producer() as producer:
+    with scratch, app.get_producer() as producer:
         frame = app.dataframe(topic)
         frame = frame.apply(to_document, metadata=True)
         frame.sink(TrendSink(settings, int(chunk), producer if publish == "1" else None))
@@ -137,7 +140,6 @@ def _application(settings: Settings, **options: Any) -> Application:
         },
         producer_extra_config={"linger.ms": 5, "batch.size": 262_144, "acks": "all"},
         auto_create_topics=False,
-        state_dir=tempfile.mkdtemp(prefix="quix-"),
         loglevel="WARNING",
         **options,
     )
