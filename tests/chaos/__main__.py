@@ -115,6 +115,7 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
             "resent": outcome.resent,
             "recovery_seconds": _recoveries(outcome),
             "logged": dict(outcome.logged),
+            "gave_up": outcome.gave_up,
             "stuck": [event.number for event in outcome.stuck],
             "surprises": outcome.surprises,
             "log": [asdict(event) for event in outcome.events],

@@ -32,6 +32,7 @@ class Outcome:
     Attributes:
         stuck: events after which some partition did not move for minutes.
         surprises: workers that ended otherwise than they should, with the end of their logs.
+        gave_up: workers that said at their start that a server was away, and were replaced.
         logged: what workers logged of refusals and retries, by name.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     resent: int
     stuck: list[Event] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
+    gave_up: int = 0
     logged: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -135,6 +137,7 @@ class Campaign:
             self._feed.resent,
             self._stuck,
             self._fleet.surprises,
+            self._fleet.gave_up,
             self._fleet.logged(),
         )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from monitor.adapters.system_clock import SystemClock
+from monitor.app import EXIT_OUTAGE
 from monitor.embedded.processes import ManagedProcess, Watchdog, start_process
 from monitor.settings import Settings
 
@@ -53,6 +54,7 @@ class Fleet:
 
     Attributes:
         surprises: what ended in another way than it should.
+        gave_up: how many said at their start that a server was away, and ended with the status that says so.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Fleet:
         seconds_per_text: float,
     ) -> None:
         self.surprises: list[str] = []
+        self.gave_up = 0
         self._arguments = [str(program), str(seconds_per_text), *_flags(settings)]
         self._folder, self._watchdog = folder, watchdog
         self._clock = SystemClock()
@@ -161,6 +164,9 @@ class Fleet:
             self._note(process, "when it was told to stop")
 
     def _note(self, process: ManagedProcess, what: str) -> None:
+        if process.poll() == EXIT_OUTAGE:
+            self.gave_up += 1
+            return
         self.surprises.append(f"{process.name}: status {process.poll()} {what}\n{process.log_tail(12)}")
 
 
