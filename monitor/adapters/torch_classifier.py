@@ -1,9 +1,8 @@
 """The classifier of a model folder: both heads from one pass of one encoder, calibrated probabilities.
 
-Guarantees: one score per input in order, the same whatever the order and the company it comes in, to the tolerance of the
-engine that runs the model (engines.py); labels come from the checkpoint's `id2label`, and a label set that isn't negative,
-neutral and positive stops at start-up. With a checkpoint that was tuned on pairs (heads.json: `entity_pairs`), each company
-asked for is a row of its own: the tokenizer's pair (name, text), of which sentiment counts.
+Guarantees: one score per input in order, the same in any order and company to the tolerance of the engine that runs the
+model; labels come from `id2label`, and a label set that isn't negative, neutral and positive stops at start-up. With a model
+tuned on pairs (heads.json: `entity_pairs`) each company asked for is a row of its own: (name, text); its sentiment counts.
 """
 
 from __future__ import annotations
