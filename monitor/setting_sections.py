@@ -270,7 +270,7 @@ class WorkerSettings(_Section):
         3600.0, gt=0, description="How long a batch is retried before the worker stops and says so."
     )
     max_wait_ms: float = Field(
-        5.0,
+        10.0,
         ge=0,
         le=10_000,
         description="Longest wait for more records before a round goes to the model, if that is free; more fills batches.",

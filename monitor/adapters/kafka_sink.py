@@ -96,6 +96,7 @@ class KafkaSink:
             max_block_ms=10_000,
             delivery_timeout_ms=int(_FLUSH_SECONDS * 1000),
             request_timeout_ms=15_000,
+            metrics_enabled=False,  # the library's own cost time with each record and request; ours are in metrics.py
         )
 
     def _send_dead(self, letter: DeadLetter) -> None:

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
@@ -25,6 +26,7 @@ from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 _CHECK_MS = 5000
+_COMMIT_SECONDS = 1.0
 _REBALANCE_SECONDS = 0.1
 _PARTITION_FETCH_BYTES = 2**20
 
@@ -92,6 +94,8 @@ class KafkaSource:
         self._take, self._skip, self._on_lost, self._on_lag = take, skip, on_lost, on_lag
         self._held: dict[int, _Held] = {}
         self._held_back = False
+        self._uncommitted: dict[int, int] = {}
+        self._committed_at = monotonic()
         self._told: dict[int, tuple[int, int]] = {}  # by partition: end and applied position when lag was last told
         self._rebalances = _Rebalances()
         with translated():
@@ -104,6 +108,7 @@ class KafkaSource:
                 session_timeout_ms=int(settings.session_timeout_seconds * 1000),
                 heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 4),
                 max_poll_interval_ms=int(settings.max_poll_interval_seconds * 1000),
+                metrics_enabled=False,  # the library's own cost time with each request; ours are in metrics.py
                 # A broker answers as soon as there is one record; waiting longer would only add delay.
                 fetch_max_wait_ms=100,
                 # What was fetched waits in the client: this bounds its memory, whatever the backlog.
@@ -124,6 +129,8 @@ class KafkaSource:
         limit = min(at_most or self._settings.max_poll_records, self._settings.max_poll_records)
         with translated():
             self._pause_or_resume()
+            if self._uncommitted and monotonic() - self._committed_at >= _COMMIT_SECONDS:
+                self._commit()
             polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=limit)
             assigned = {tp.partition for tp in self._consumer.assignment()}
         try:
@@ -169,10 +176,9 @@ class KafkaSource:
             return
         for partition, position in mine.items():
             self._held[partition].applied = position
-        try:
-            self._consumer.commit_async({self._tp(p): OffsetAndMetadata(at, "", -1) for p, at in mine.items()})
-        except (kafka_errors.KafkaError, OSError) as exc:
-            log.warning("positions could not be committed for watching lag: %s", exc)
+        self._uncommitted |= mine
+        if monotonic() - self._committed_at >= _COMMIT_SECONDS:
+            self._commit()
         self._report_lag()
 
     def check(self) -> None:
@@ -186,10 +192,21 @@ class KafkaSource:
 
     def close(self, timeout_seconds: float = 3.0) -> None:
         """See GroupSource."""
+        self._commit()
         try:
             self._consumer.close(autocommit=False, timeout_ms=int(timeout_seconds * 1000))
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("leaving the consumer group failed: %s", exc)
+
+    def _commit(self) -> None:
+        """Once in a while: lag is watched at a scrape's pace, and a commit with each round costs as much as the fetch."""
+        offsets = {self._tp(p): OffsetAndMetadata(at, "", -1) for p, at in self._uncommitted.items() if p in self._held}
+        self._uncommitted, self._committed_at = {}, monotonic()
+        try:
+            if offsets:
+                self._consumer.commit_async(offsets)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            log.warning("positions could not be committed for watching lag: %s", exc)
 
     def _pause_or_resume(self) -> None:
         """Each time anew: a rebalance may forget that a partition was paused."""

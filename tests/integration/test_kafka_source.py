@@ -179,11 +179,54 @@ def test_position_of_the_group_is_not_asked(make_reader: Callable[..., Reader], 
     read_until(reader, wanted(30))
     tp = TopicPartition(reader.settings.raw_topic, 0)
     eventually(
-        lambda: admin.list_group_offsets([reader.settings.group_id])[reader.settings.group_id].get(tp), "a commit"
+        lambda: (
+            reader.poll() is not None
+            and admin.list_group_offsets([reader.settings.group_id])[reader.settings.group_id].get(tp)
+        ),
+        "a commit",
     )
     reader.source.close()
     forgetful = make_reader(MemoryTrends())
     read_until(forgetful, wanted(30))
+
+
+def test_a_source_that_is_closed_has_committed(make_reader: Callable[..., Reader], admin: KafkaAdminClient) -> None:
+    """Positions go to the broker once in a while, and what is left of them at the end: lag falls to nothing."""
+    reader = make_reader()
+    send(reader, 10)
+    read_until(reader, wanted(10))
+    reader.source.close()
+    group, tp = reader.settings.group_id, TopicPartition(reader.settings.raw_topic, 0)
+    assert admin.list_group_offsets([group])[group][tp].offset == 10
+
+
+def test_a_partition_is_read_on_where_it_was_held_back(make_reader: Callable[..., Reader]) -> None:
+    """Nothing comes meanwhile, whatever is fetched already; nothing is left out."""
+    reader = make_reader(max_poll_records=10)
+    send(reader, 30)
+    first = eventually(reader.poll, "a first batch")
+    reader.source.hold_back(True)
+    assert [reader.poll() for _ in range(5)] == [[]] * 5
+    assert set(reader.source.partitions) == {0, 1}
+    reader.source.hold_back(False)
+    read_until(reader, wanted(30))
+    assert first[0].end == reader.batches[1].begin
+
+
+def test_a_batch_that_was_read_before_a_rewind_counts_no_longer(make_reader: Callable[..., Reader]) -> None:
+    """Nor one of a partition that was released; what is read afterwards does."""
+    reader = make_reader(max_poll_records=5)
+    send(reader, 20)
+    (first,) = eventually(lambda: reader.source.poll(POLL_SECONDS), "a batch")
+    (second,) = eventually(lambda: reader.source.poll(POLL_SECONDS), "another one")
+    assert (second.begin, reader.source.holds(first), reader.source.holds(second)) == (5, True, True)
+    reader.source.commit({0: first.end})
+    reader.source.start_over()
+    assert not reader.source.holds(second)
+    (again,) = eventually(lambda: reader.source.poll(POLL_SECONDS), "the batch again")
+    assert (again.begin, reader.source.holds(again)) == (first.end, True)
+    reader.source.release(0)
+    assert not reader.source.holds(again)
 
 
 def test_a_stale_holder_that_lets_go_takes_the_partition_anew(make_reader: Callable[..., Reader]) -> None:
