@@ -240,6 +240,22 @@ def test_batches_of_a_gpu_can_run_one_ahead() -> None:
         ahead = following
 
 
+def test_a_machine_that_can_not_compile_runs_the_model_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """torch.compile needs a C compiler; that it found none is said, and scores are the same."""
+
+    def failing(*values: torch.Tensor) -> dict[str, torch.Tensor]:
+        raise RuntimeError("no C compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda model, dynamic: failing)
+    model = model_of("bert")
+    runs = CudaEngine(model, TASKS, torch.device("cpu"), PAD, compiled=True)
+    assert "no C compiler" in caplog.text
+    (row,) = rows(9)
+    assert runs.start([row], BUDGET).take()["topic"][0] == pytest.approx(told_by(model, row)["topic"], abs=1e-4)
+
+
 def test_auto_takes_int8_where_it_is_exact_and_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else ONNX Runtime in float32; torch for a family that can't be taken apart."""
     model = model_of("bert")
