@@ -71,6 +71,8 @@ def _arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.events < 1 or not 0 <= args.clusters <= 1 or args.rate <= 0:
         parser.error("--events must be at least 1, --clusters in 0..1, --rate above 0")
+    if args.json and not args.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {args.json.absolute().parent}")
     return args
 
 
@@ -112,6 +114,7 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
             "repeated": wanted.repeated,
             "unreadable": len(wanted.unreadable),
             "unscorable": len(wanted.unscorable),
+            "absent": wanted.absent,
             "resent": outcome.resent,
             "recovery_seconds": _recoveries(outcome),
             "logged": dict(outcome.logged),
@@ -158,6 +161,7 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
 def _show_faults(console: Console, outcome: Outcome) -> None:
     verdict = outcome.verdict
     for what, count in (
+        ("acknowledged documents are not in the raw topic", outcome.wanted.absent),
         ("counters differ", verdict.cells),
         ("accepted documents are not in the scored topic", verdict.not_scored),
         ("records are not in the dead-letter topic", verdict.not_dead),

@@ -50,7 +50,7 @@ class Outcome:
     @property
     def sound(self) -> bool:
         """Whether counts are exact and nothing else went wrong."""
-        return self.verdict.exact and not self.stuck and not self.surprises
+        return self.verdict.exact and not (self.wanted.absent or self.stuck or self.surprises)
 
 
 class Campaign:
@@ -81,7 +81,7 @@ class Campaign:
     ) -> None:
         self._arena, self._say, self._workers, self._most_waiting = arena, say, workers, most_waiting
         self._settings = arena.settings
-        self._draw = random.Random(f"{arena.name} {seed}")
+        self._seed = f"{arena.name} {seed}"
         self._clock = SystemClock()
         self._began = self._clock.monotonic_seconds()
         self._client = redis_connection.connect(self._settings.redis)
@@ -89,7 +89,7 @@ class Campaign:
         kafka = self._settings.kafka
         self._feed = Feed(kafka.bootstrap_servers, kafka.raw_topic, seed, rate)
         self._fleet = Fleet(self._settings, arena.folder, arena.watchdog, program, seconds_per_text)
-        self._strike = Strike(self._fleet, arena.faults, self._draw)
+        self._strike = Strike(self._fleet, arena.faults)
         self._recovery = Recovery(
             kafka.partitions, lambda partition, at: self._feed.held.is_set() and at >= self._end(partition)
         )
@@ -113,7 +113,7 @@ class Campaign:
         kinds = {kind: weight for kind, weight in self.kinds.items() if not only or kind in only}
         if not kinds:
             raise ConfigError(f"--only: none of {', '.join(only)} is one of {', '.join(self.kinds)}")
-        deck = Deck(kinds, self._draw)
+        deck = Deck(kinds, random.Random(self._seed))
         events: list[Event] = []
         with ExitStack() as stack:
             stack.callback(self._client.close)
@@ -145,10 +145,12 @@ class Campaign:
         self._look()
         now = self._clock.monotonic_seconds()
         event = Event(number, round(now - self._began, 1), kind)
-        self._strike(event)
+        draw = random.Random(f"{self._seed} {number}")
+        pause_seconds = draw.uniform(*_PAUSE_SECONDS)
+        self._strike(event, draw)
         self._recovery.mark(event, now)
         self._say(f"{self._arena.name} {number:>3} at {event.at_seconds:6.1f} s  {kind}  {event.detail}")
-        self._pass(self._draw.uniform(*_PAUSE_SECONDS))
+        self._pass(pause_seconds)
         if self._recovery.waiting > self._most_waiting:
             self._await_recovery()
         return event

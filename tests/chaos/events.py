@@ -72,11 +72,10 @@ class Strike:
     Args:
         fleet: the workers.
         faults: what may happen to the servers.
-        draw: where chance comes from.
     """
 
-    def __init__(self, fleet: Fleet, faults: Mapping[str, tuple[int, Fault]], draw: random.Random) -> None:
-        self._fleet, self._faults, self._draw = fleet, faults, draw
+    def __init__(self, fleet: Fleet, faults: Mapping[str, tuple[int, Fault]]) -> None:
+        self._fleet, self._faults = fleet, faults
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fault")
         self._going_on: Future[str] | None = None
         self._target: Event | None = None
@@ -86,16 +85,21 @@ class Strike:
         """Whether all servers are back."""
         return self._going_on is None or self._going_on.done()
 
-    def __call__(self, event: Event) -> None:
-        """Does it; the event's detail says to what. Raises what went wrong with the fault before."""
+    def __call__(self, event: Event, draw: random.Random) -> None:
+        """Does it; the event's detail says to what. Raises what went wrong with the fault before.
+
+        Args:
+            event: what is to be done.
+            draw: where chance comes from; of its own for each event, since what one takes of it depends on who is there.
+        """
         if event.kind not in self._faults:
-            event.detail = self._strike_worker(event.kind)
+            event.detail = self._strike_worker(event.kind, draw)
             return
         self.settle()
         event.detail = "going on"
         self._target = event
         gone = threading.Event()
-        self._going_on = self._pool.submit(self._faults[event.kind][1], self._draw.random(), gone.set)
+        self._going_on = self._pool.submit(self._faults[event.kind][1], draw.random(), gone.set)
         gone.wait(_GONE_SECONDS)
 
     def settle(self) -> None:
@@ -110,20 +114,20 @@ class Strike:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True)
 
-    def _strike_worker(self, kind: str) -> str:
+    def _strike_worker(self, kind: str, draw: random.Random) -> str:
         fleet = self._fleet
         if kind == "worker_added" and fleet.size < LARGEST_FLEET:
             return f"{fleet.add()} started"
         if kind == "worker_removed" and len(fleet.awake) > 1:
-            return fleet.remove(self._any_awake())
+            return fleet.remove(self._any_awake(draw))
         if kind in _STOPPED_SECONDS and fleet.awake:
-            return fleet.freeze(self._any_awake(), self._draw.uniform(*_STOPPED_SECONDS[kind]))
+            return fleet.freeze(self._any_awake(draw), draw.uniform(*_STOPPED_SECONDS[kind]))
         if fleet.awake:
-            return fleet.kill(self._any_awake())
+            return fleet.kill(self._any_awake(draw))
         return f"{fleet.add()} started"
 
-    def _any_awake(self) -> Member:
-        return self._draw.choice(self._fleet.awake)
+    def _any_awake(self, draw: random.Random) -> Member:
+        return draw.choice(self._fleet.awake)
 
 
 class Recovery:

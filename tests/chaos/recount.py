@@ -38,6 +38,7 @@ class Input:
         unscorable: ids of documents that must be in the dead-letter topic.
         unreadable: partition and offset of records that must be there.
         repeated: how many records repeat a document id.
+        absent: documents that a broker acknowledged and that are not there.
     """
 
     records: int = 0
@@ -46,6 +47,7 @@ class Input:
     unscorable: set[str] = field(default_factory=set)
     unreadable: set[Place] = field(default_factory=set)
     repeated: int = 0
+    absent: int = 0
 
     @property
     def documents(self) -> int:
@@ -109,7 +111,7 @@ def input_of(settings: Settings, told: Mapping[str, Headline]) -> Input:
 
     Args:
         settings: where it is.
-        told: every document that was handed to a producer, by id.
+        told: every document that a broker has acknowledged, by id.
     """
     found = Input()
     order: dict[int, list[Headline]] = {}
@@ -131,6 +133,7 @@ def input_of(settings: Settings, told: Mapping[str, Headline]) -> Input:
         # All copies of a story lie in one partition, in the order in which they are read: whichever came first told it.
         order.setdefault(record.partition, []).append(replace(headline, tells=story if story in stories else ""))
         stories.add(story)
+    found.absent = len(told.keys() - found.accepted - found.unscorable)
     for partition, headlines in order.items():
         _add(found.counts, partition, counts_of(headlines))
     return found
