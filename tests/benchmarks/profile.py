@@ -22,7 +22,13 @@ _STAGES = {
     "apply": ("trends/buckets.py", "adapters/redis_trends.py"),
     "poll": ("adapters/kafka_source.py", "kafka/consumer/", "kafka/coordinator/"),
     "kafka network": ("kafka/net/", "kafka/client_async.py", "kafka/conn.py"),
-    "pipeline": ("monitor/pipeline.py", "monitor/prefetch.py", "monitor/worker.py", "monitor/app.py"),
+    "pipeline": (
+        "monitor/pipeline.py",
+        "monitor/prefetch.py",
+        "monitor/rounds.py",
+        "monitor/worker_loop.py",
+        "monitor/app.py",
+    ),
 }
 
 
