@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T", np.ndarray, torch.Tensor)
 # Attention's kernels want widths that 8 divides; between powers of two one step keeps the padding below a third.
 _WIDTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+# By length, since each row is asked for.
+_WIDTH_OF = [next(width for width in _WIDTHS if width >= length) for length in range(_WIDTHS[-1] + 1)]
 _FEWEST_ROWS = 8
 # One batch runs and one is queued; the third can be filled meanwhile.
 _SLOTS = 3
@@ -65,7 +67,7 @@ class CudaEngine:
 
     def padded_length(self, length: int) -> int:
         """See Engine."""
-        return next((width for width in _WIDTHS if width >= length), -(-length // _WIDTHS[0]) * _WIDTHS[0])
+        return _WIDTH_OF[length] if length < len(_WIDTH_OF) else -(-length // _WIDTHS[0]) * _WIDTHS[0]
 
     @torch.inference_mode()
     def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
