@@ -9,6 +9,7 @@ would be. 1 and 2 may run ahead on threads of their own (prefetch.py); 3 to 5 ar
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -262,18 +263,15 @@ class Pipeline:
                 first.detail[:200],
                 extra={"partition": first.record.partition, "offset": first.record.offset, "reason": first.reason},
             )
-        for scored in item.scored:
-            document = scored.document
-            if scored.story.repeated:
-                self._metrics.repeated.inc()
-                continue
-            self._metrics.documents.labels(document.kind, language_label(document.language)).inc()
-            if not scored.story.first:
-                self._metrics.reprints.inc()
-            if document.clamped:
-                self._metrics.clamped.inc()
-            if scored.score is None:
-                self._metrics.unsupported.labels(language_label(document.language)).inc()
+        told = [scored for scored in item.scored if not scored.story.repeated]
+        self._metrics.repeated.inc(len(item.scored) - len(told))
+        self._metrics.reprints.inc(sum(not scored.story.first for scored in told))
+        self._metrics.clamped.inc(sum(scored.document.clamped for scored in told))
+        kinds = Counter((one.document.kind, language_label(one.document.language), one.score is None) for one in told)
+        for (kind, language, unsupported), count in kinds.items():
+            self._metrics.documents.labels(kind, language).inc(count)
+            if unsupported:
+                self._metrics.unsupported.labels(language).inc(count)
         for record in item.batch.records:
             self._metrics.delay_seconds.observe(max(0.0, (now_ms - record.timestamp_ms) / 1000))
         self._metrics.last_processed.set(now_ms / 1000)

@@ -63,7 +63,11 @@ class EntityIndex:
                 yield from self._unspaced.findall(text)
                 text = self._unspaced.sub(" ", text)  # "UPS电源" is a power supply as a whole
             text = CJK.sub(" ", text)
-        words = [word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text)]
+        words = _WORD.findall(text)
+        if "'s" in text or "’s" in text:
+            words = [word.removesuffix("'s").removesuffix("’s") for word in words]
+        if self._longest.keys().isdisjoint(words):
+            return
         i = 0
         while i < len(words):
             for length in range(min(self._longest.get(words[i], 0), len(words) - i), 0, -1):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from monitor.messages import (
     ALL,
@@ -56,13 +57,11 @@ def contribution_of(documents: Iterable[ScoredDocument], settings: TrendSettings
         document = scored.document
         if scored.story.repeated:
             continue
+        cells = list(_cells(scored))
         for bucket in _buckets(scored, settings, total.late):
             counts = total.counts.setdefault(bucket, Counter())
-            for subject in subjects_of(scored):
-                for measure, amount in _measures(scored, subject):
-                    counts[Cell(*subject, document.kind, measure)] += amount
-            if scored.score is None:
-                counts[Cell("language", language_label(document.language), document.kind, UNSUPPORTED)] += 1
+            for cell, amount in cells:
+                counts[cell] += amount
         evidence = list(_evidence(scored))
         if scored.story.first:
             total.evidence.extend(evidence)
@@ -95,6 +94,22 @@ def _buckets(scored: ScoredDocument, settings: TrendSettings, late: Counter[str]
         yield bucket_at(document.published_ms, settings.coarse_bucket_seconds)
     else:
         late["coarse"] += 1
+
+
+def _cells(scored: ScoredDocument) -> Iterator[tuple[Cell, int]]:
+    """What it adds to a bucket, whichever that is."""
+    kind = scored.document.kind
+    for subject in subjects_of(scored):
+        for measure, amount in _measures(scored, subject):
+            yield _cell(*subject, kind, measure), amount
+    if scored.score is None:
+        yield _cell("language", language_label(scored.document.language), kind, UNSUPPORTED), 1
+
+
+@lru_cache(maxsize=65_536)
+def _cell(dimension: str, key: str, kind: str, measure: str) -> Cell:
+    """Each one made once: making a frozen value takes longer than adding it up."""
+    return Cell(dimension, key, kind, measure)
 
 
 def _measures(scored: ScoredDocument, subject: Subject) -> Iterator[tuple[str, int]]:
