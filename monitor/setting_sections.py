@@ -182,7 +182,7 @@ class ClassifierSettings(_Section):
         ge=128,
         le=1_048_576,
         description=(
-            "Padded tokens a batch; more fills a GPU, takes memory, and leaves a CPU's cache. Unset: 1,024, on a GPU 32,768."
+            "Padded tokens a batch; more fills a GPU, takes memory, and leaves a CPU's cache. Unset: 512, on a GPU 32,768."
         ),
     )
     threads: int = Field(0, ge=0, le=256, description="CPU threads of the models; 0 leaves it to torch.")

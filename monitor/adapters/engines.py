@@ -25,7 +25,7 @@ from monitor.settings import ClassifierSettings
 
 log = logging.getLogger(__name__)
 # A batch of this fits a core's cache: larger ones were slower (docs/benchmarks.md). A GPU's products want many rows.
-_CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 1024, 32_768
+_CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 512, 32_768
 # Weights as constants of an ONNX graph have to fit into one message of 2 GiB.
 _MOST_GRAPH_BYTES = 1_900_000_000
 
