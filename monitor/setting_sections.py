@@ -175,7 +175,8 @@ class ClassifierSettings(_Section):
         ),
     )
     compile: bool = Field(
-        True, description="On a GPU: torch.compile and CUDA graphs, faster passes for a longer start; no effect on a CPU."
+        True,
+        description="On a GPU: torch.compile and CUDA graphs, faster passes for a longer start; no effect on a CPU.",
     )
     max_batch_tokens: int | None = Field(
         None,

@@ -19,6 +19,7 @@ from monitor.messages import ModelInput, Score
 from monitor.settings import ClassifierSettings
 from tests.fakes import WordClassifier
 from tests.tiny_checkpoints import sequence_classifier_folder, two_head_folder
+from tests.unit.adapters.noting import Noting
 
 QUESTIONS = [ModelInput("Apple falls", "en"), ModelInput("利润下降", "zh"), ModelInput("oil rises", "en")]
 
@@ -142,6 +143,22 @@ def test_a_language_may_have_checkpoints_while_another_has_its_model(shipped: di
     assert english.model_version == "tiny-en@1"
     assert chinese.model_version.startswith("feelings@")
     assert chinese.topic in ("IPO", "Macro")
+
+
+def test_an_observer_is_told_what_every_model_does(shipped: dict[str, Path], tmp_path: Path) -> None:
+    """Model folders and checkpoints; given at the start or later."""
+    sentiment = sequence_classifier_folder(tmp_path / "feelings", ["neutral", "positive", "negative"])
+    topic = sequence_classifier_folder(tmp_path / "themes", ["IPO", "Macro"])
+    pair = {"sentiment_checkpoint": {"fr": sentiment}, "topic_checkpoint": {"fr": topic}}
+    first, later = Noting(), Noting()
+    model = load_classifier(settings(**pair), shipped, first)
+    questions = [*QUESTIONS, ModelInput("oil rises", "fr")]
+    model.classify(questions)
+    assert (first.misses, first.hits, len(first.batches)) == (5, 0, 4)
+    model.observe(later)
+    model.classify(questions)
+    assert (later.misses, later.hits, len(later.batches)) == (0, 5, 0)
+    assert first.misses == 5
 
 
 def test_shipped_folders_are_named_by_the_language_they_read() -> None:
