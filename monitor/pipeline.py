@@ -1,9 +1,8 @@
 """The data path and its commit order.
 
-1 decode, or dead-letter, and novelty · 2 classify · 3 publish scored and dead letters, and flush · 4 apply to the trends
-together with the offsets, atomically · 5 commit to Kafka, for watching lag only. Reading goes on from the offset that 4
-stored. Publishing comes before 4: after a crash it is done again under the same keys, where what 4 had counted never
-would be. 1 and 2 may run ahead on threads of their own (prefetch.py); 3 to 5 are taken in order, batch by batch.
+1 decode, or dead-letter, and novelty · 2 classify · 3 publish scored and dead letters, and flush · 4 apply to the trends with
+the offsets, atomically · 5 commit to Kafka, for watching lag only. Reading goes on from the offset that 4 stored; what was
+published before a crash is published again under the same keys. 1 and 2 run ahead on their own threads; 3 to 5 are in order.
 """
 
 from __future__ import annotations
