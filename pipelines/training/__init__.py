@@ -31,6 +31,21 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that the recipe's files are in; default: SHARED_DATA_DIR",
     )
+    _add_start_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="model folder to write; a run that was killed goes on there",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    parser.add_argument("--wandb", metavar="PROJECT", help="also send the curves to Weights & Biases")
+    parser.add_argument("--anew", action="store_true", help="forget the checkpoint of a run that was killed")
+
+
+def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the run begins with besides the recipe."""
     parser.add_argument("--encoder", metavar="PATH_OR_NAME", help="in place of the recipe's encoder")
     parser.add_argument(
         "--mean-with",
@@ -45,16 +60,6 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", type=Path, metavar="MODEL", help="the model that a recipe's `taught` files are also learnt from"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="model folder to write; a run that was killed goes on there",
-    )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    parser.add_argument("--wandb", metavar="PROJECT", help="also send the curves to Weights & Biases")
-    parser.add_argument("--anew", action="store_true", help="forget the checkpoint of a run that was killed")
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:

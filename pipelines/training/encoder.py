@@ -83,6 +83,7 @@ def _renumber(state: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
     return state
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes tokenizer.json."""
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, max_tokens: int) -> None:
+    """Writes tokenizer.json, cutting at `max_tokens`."""
+    tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.save(str(folder / "tokenizer.json"))

@@ -14,6 +14,7 @@ from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example
 from pipelines.evaluation.figures import figures_of, fit_temperature, softmax
 from pipelines.evaluation.swap import swap_report
+from pipelines.training.calibration import add_bias, fit_calibration
 from pipelines.training.loop import predict
 from pipelines.training.recipe import Recipe
 from pipelines.training.rows import NO_LABEL, label_indices, text_rows
@@ -44,8 +45,8 @@ class Judge:
                 scores.append(figures_of(logits[task][known], labels[known], classes, 1.0)["macro_f1"])
         return float(np.mean(scores))
 
-    def temperatures(self, rows: Sequence[Example]) -> dict[str, float]:
-        """By task the temperature that calibrates it on these rows."""
+    def calibrate(self, rows: Sequence[Example]) -> dict[str, float]:
+        """By task the temperature that calibrates it on these rows; adds a bias per class where the recipe wants it."""
         logits = self.logits(rows, self._recipe.max_tokens)
         found = {}
         for task, classes in self._names.items():
@@ -53,7 +54,11 @@ class Judge:
             known = labels != NO_LABEL
             if not known.any():
                 raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")
-            found[task] = fit_temperature(logits[task][known], labels[known])
+            if self._recipe.class_bias:
+                found[task], bias = fit_calibration(logits[task][known], labels[known])
+                add_bias(self._model.heads[task], bias)
+            else:
+                found[task] = fit_temperature(logits[task][known], labels[known])
         return found
 
     def figures(self, rows: Sequence[Example], temperatures: dict[str, float]) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class Recipe(_Table):
         "error", description="What becomes of a training row that is a near-duplicate of a held-out one."
     )
     calibration_share: float = Field(0.06, gt=0, lt=1, description="Kept for temperatures and early stopping.")
+    class_bias: bool = Field(False, description="Calibrate by a bias per class as well as by a temperature.")
     loop: LoopOptions = LoopOptions()
     train: tuple[DataFile, ...] = Field(min_length=1)
     held_out: tuple[DataFile, ...] = ()
@@ -106,8 +107,8 @@ class Recipe(_Table):
             raise ValueError("train: repeat, share and clean are not for ner")
         if self.entity_swap and ("sentiment" not in self.tasks or self.language not in SWAP_LANGUAGES):
             raise ValueError(f"entity_swap: needs the task sentiment and a language of {', '.join(SWAP_LANGUAGES)}")
-        if "ner" in self.tasks and any(part.taught for part in self.train):
-            raise ValueError("train: taught is not for ner")
+        if "ner" in self.tasks and (self.class_bias or any(part.taught for part in self.train)):
+            raise ValueError("class_bias and train: taught are not for ner")
         if self.train_tokens > self.max_tokens:
             raise ValueError("train_tokens must not exceed max_tokens")
         return self

@@ -18,32 +18,30 @@ from pipelines.training.rows import Rows, text_rows
 
 
 def taught_rows(
-    rows: Rows,
-    examples: Sequence[Example],
-    asked: Sequence[int],
-    teacher: Path | None,
-    names: Mapping[str, Sequence[str]],
+    rows: Rows, seen: Sequence[tuple[Example, bool]], teacher: Path | None, names: Mapping[str, Sequence[str]]
 ) -> Rows:
     """The rows with the teacher's calibrated probabilities, for each task that it has.
 
     Args:
         rows: encoded for the model to train.
-        examples: the same, as texts.
-        asked: indices of those that the teacher is asked of; the others get zeros.
+        seen: the same as texts, and whether the teacher is asked of each; the others get zeros.
         teacher: its model folder.
         names: class names by task, in the order of the model to train.
 
     Raises:
         ConfigError: no teacher was given, or its classes are others.
     """
+    asked = [i for i, (_, taught) in enumerate(seen) if taught]
+    if not asked:
+        return rows
     if teacher is None:
         raise ConfigError("the recipe has taught files: --teacher MODEL must say what they are learnt from")
     model, heads = load_model(teacher)
     tokenizer = load_tokenizer(teacher, int(heads["max_tokens"]))
     pad_id = next(i for name in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(name)) is not None)
-    encoded = text_rows(tokenizer, [examples[i] for i in asked], {}, int(heads["max_tokens"]))
+    encoded = text_rows(tokenizer, [seen[i][0] for i in asked], {}, int(heads["max_tokens"]))
     logits = predict(model, encoded, pad_id)
-    taught = {}
+    told_by_task = {}
     for task in names.keys() & heads["heads"].keys():
         head = heads["heads"][task]
         known = list(head["id2label"].values())
@@ -53,6 +51,6 @@ def taught_rows(
             )
         order = [known.index(name) for name in names[task]]
         told = np.zeros((len(rows), len(order)), dtype=np.float32)
-        told[list(asked)] = softmax(np.stack(logits[task]), float(head["temperature"]))[:, order]
-        taught[task] = told
-    return replace(rows, taught=taught)
+        told[asked] = softmax(np.stack(logits[task]), float(head["temperature"]))[:, order]
+        told_by_task[task] = told
+    return replace(rows, taught=told_by_task)

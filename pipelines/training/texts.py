@@ -26,7 +26,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     rows, parts, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
     check_evaluation(rows, [part.path(options.data) for part in recipe.train if part.kind == "label_set"])
     starts = [options.encoder or recipe.encoder, *map(str, options.mean_with)]
-    before = [*starts, *([str(options.keep_as)] if options.keep_as else [])]
+    before = starts if options.keep_as is None else [*starts, str(options.keep_as)]
     fitting, calibrating = split_as_before([e.text for e in rows], recipe, before)
     kept = [rows[i] for i in calibrating]
     names = _label_names(recipe, rows)
@@ -34,22 +34,17 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     model, tokenizer = mean_of(starts, recipe, names)
     judge = Judge(model, tokenizer, pad_id_of(tokenizer), names, recipe)
 
-    repeated = [i for i in fitting for _ in range(parts[i].repeat)]
-    encoded = text_rows(tokenizer, [rows[i] for i in repeated], names, recipe.train_tokens)
-    if asked := [place for place, i in enumerate(repeated) if parts[i].taught]:
-        encoded = taught_rows(encoded, [rows[i] for i in repeated], asked, options.teacher, names)
+    seen = [(rows[i], parts[i].taught) for i in fitting for _ in range(parts[i].repeat)]
+    encoded = text_rows(tokenizer, [row for row, _ in seen], names, recipe.train_tokens)
+    encoded = taught_rows(encoded, seen, options.teacher, names)
     scores = tune(model, model.prefix, encoded, judge.pad_id, recipe, options, lambda: judge.macro_f1(kept))
-    temperatures = judge.temperatures(kept)
+    temperatures = judge.calibrate(kept)
     heads = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "language": recipe.language,
-        "max_tokens": recipe.max_tokens,
-        "enabled": recipe.enabled,
+        **recipe.model_dump(include={"name", "version", "language", "max_tokens", "enabled"}),
         "entity_pairs": any(e.entity is not None for e in rows),
         "heads": {
-            task: {"id2label": dict(enumerate(labels)), "temperature": round(temperatures[task], 4)}
-            for task, labels in names.items()
+            task: {"id2label": dict(enumerate(names[task])), "temperature": round(temperatures[task], 4)}
+            for task in names
         },
         **provenance(recipe, options.data, starts, options.teacher),
         "rows": {**counts, "fitted": len(fitting), "calibrated": len(calibrating)},
@@ -60,8 +55,7 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         heads["entity_swap"] = judge.entity_swap(temperatures["sentiment"], recipe.language)
     save_model(model.cpu(), heads, options.out)
     save_kept([e.text for e in kept], options.out)
-    tokenizer.enable_truncation(max_length=recipe.max_tokens)
-    save_tokenizer(tokenizer, options.out)
+    save_tokenizer(tokenizer, options.out, recipe.max_tokens)
     write_card(heads, recipe.notes, options.out)
     return heads
 

@@ -72,5 +72,5 @@ def test_both_ways_to_write_the_special_pieces_are_renumbered(encoder_folder: Pa
 def test_a_saved_tokenizer_is_read_again(encoder_folder: Path, tmp_path: Path) -> None:
     """The one that the live service loads."""
     _, tokenizer = load_encoder(str(encoder_folder), 16)
-    save_tokenizer(tokenizer, tmp_path)
+    save_tokenizer(tokenizer, tmp_path, 64)
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(TEXTS[0]).ids == tokenizer.encode(TEXTS[0]).ids
