@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 import redis
-from pydantic import SecretStr
 from rich.console import Console
 
 from monitor.adapters import kafka_connection
@@ -26,6 +25,7 @@ from monitor.embedded.services import EmbeddedServices
 from monitor.errors import TransientError
 from monitor.settings import Settings
 from tests.benchmarks.documents import Message
+from tests.settings_flags import flags_of
 
 _ROOT = Path(__file__).parents[2]
 _REAL_WORKER = ("-m", "monitor", "worker")
@@ -203,13 +203,3 @@ def redis_bytes(client: redis.Redis) -> tuple[int, int]:
     """Bytes that the Redis has received and sent so far."""
     stats: Any = client.info("stats")
     return int(stats["total_net_input_bytes"]), int(stats["total_net_output_bytes"])
-
-
-def flags_of(settings: Settings) -> list[str]:
-    """Settings that were given explicitly, as arguments of a command."""
-    flags: list[str] = []
-    for section, keys in settings.model_dump(exclude_unset=True).items():
-        for key, value in keys.items():
-            shown = value.get_secret_value() if isinstance(value, SecretStr) else value
-            flags += ["--set", f"{section}.{key}={shown}"]
-    return flags

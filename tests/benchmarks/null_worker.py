@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from monitor import cli
 from monitor.adapters.system_clock import SystemClock
 from monitor.messages import ModelInput, Score
+from tests.worker_program import run_worker
 
 VERSION = "null-1"
 CONSTANT = Score("Macro", 0.9, "neutral", (0.1, 0.8, 0.1), VERSION)
@@ -38,14 +37,5 @@ class NullClassifier:
         return [CONSTANT] * len(inputs)
 
 
-def main() -> int:
-    """Puts the classifier in the model's place and runs the command."""
-    seconds_per_text, *arguments = sys.argv[1:]
-    stand_in = ModuleType("monitor.adapters.routed_classifier")
-    stand_in.load_classifier = lambda *_, **__: NullClassifier(float(seconds_per_text))  # type: ignore[attr-defined]
-    sys.modules[stand_in.__name__] = stand_in
-    return cli.main(["worker", *arguments])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_worker(NullClassifier))

@@ -18,7 +18,8 @@ from monitor.demo.feed import SAMPLE, at_end, load_feed, sample_path
 from monitor.demo.report import Samples, stage_rates
 from monitor.demo.roles import Role
 from monitor.errors import TransientError
-from tests.benchmarks.arena import Arena, flags_of
+from tests.benchmarks.arena import Arena
+from tests.settings_flags import flags_of
 
 _DELAYS = "sentiment_produce_to_trend_seconds_bucket"
 

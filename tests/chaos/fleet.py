@@ -13,12 +13,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from monitor.adapters.system_clock import SystemClock
 from monitor.app import EXIT_OUTAGE
 from monitor.embedded.processes import ManagedProcess, Watchdog, start_process
 from monitor.settings import Settings
+from tests.settings_flags import flags_of
 
 ROOT = Path(__file__).parents[2]
 FENCED = ROOT / "tests" / "worker_program.py"
@@ -67,7 +66,7 @@ class Fleet:
     ) -> None:
         self.surprises: list[str] = []
         self.gave_up = 0
-        self._arguments = [str(program), str(seconds_per_text), *_flags(settings)]
+        self._arguments = [str(program), str(seconds_per_text), *flags_of(settings)]
         self._folder, self._watchdog = folder, watchdog
         self._clock = SystemClock()
         self._members: list[Member] = []
@@ -168,12 +167,3 @@ class Fleet:
             self.gave_up += 1
             return
         self.surprises.append(f"{process.name}: status {process.poll()} {what}\n{process.log_tail(12)}")
-
-
-def _flags(settings: Settings) -> list[str]:
-    flags: list[str] = []
-    for section, keys in settings.model_dump(exclude_unset=True).items():
-        for key, value in keys.items():
-            shown = value.get_secret_value() if isinstance(value, SecretStr) else value
-            flags += ["--set", f"{section}.{key}={shown}"]
-    return flags

@@ -24,8 +24,9 @@ from tests.builders import NOW_MS
 from tests.conftest import ROOT, SettingsFactory
 from tests.fakes import ManualClock
 from tests.integration.topics import produce, read_all
-from tests.integration.workers import ThreadWorker, flags, stored_counts, wait_until_applied
+from tests.integration.workers import ThreadWorker, stored_counts, wait_until_applied
 from tests.keyword_classifier import KeywordClassifier
+from tests.settings_flags import flags_of
 
 PUBLISHED = "2026-01-02T03:04:05Z"
 
@@ -76,7 +77,7 @@ def dead(offset: int, value: bytes | None = b"{", reason: str = "not_json", **ch
 def command(settings: Settings, *arguments: str) -> int:
     """Runs `pipelines dead-letters`."""
     action, *rest = arguments
-    return main(["dead-letters", action, *flags(settings), *rest])
+    return main(["dead-letters", action, *flags_of(settings), *rest])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -238,7 +239,7 @@ def test_a_reader_that_has_seen_enough_ends_the_list(settings: Settings) -> None
     """As `| head` does: no traceback, exit code 1."""
     bury(settings, *(dead(i, b"x" * 5000) for i in range(100)))
     program = "import sys; from pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
-    argv = [sys.executable, "-c", program, "dead-letters", "list", *flags(settings), "--json"]
+    argv = [sys.executable, "-c", program, "dead-letters", "list", *flags_of(settings), "--json"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as listing:
         assert listing.stdout is not None
         assert listing.stderr is not None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from pydantic import SecretStr
 
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
@@ -23,6 +22,7 @@ from monitor.settings import Settings
 from tests.headlines import Counts, without_zeros
 from tests.integration.topics import end_positions
 from tests.keyword_classifier import KeywordClassifier
+from tests.settings_flags import flags_of
 from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ class ProcessWorker:
 
     def __init__(self, settings: Settings, log: Path, seconds_per_text: float = 0.0) -> None:
         program = _ROOT / "tests" / "worker_program.py"
-        argv = [sys.executable, str(program), str(seconds_per_text), *flags(settings)]
+        argv = [sys.executable, str(program), str(seconds_per_text), *flags_of(settings)]
         environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
         self.log = log
         with log.open("ab") as stream:
@@ -157,13 +157,3 @@ def difference(stored: Counts, wanted: Counts) -> dict[Any, tuple[int, int]]:
     return {
         cell: (stored[cell], wanted[cell]) for cell in stored.keys() | wanted.keys() if stored[cell] != wanted[cell]
     }
-
-
-def flags(settings: Settings) -> list[str]:
-    """Command-line flags that give a process of its own those settings that were given explicitly."""
-    given: list[str] = []
-    for section, keys in settings.model_dump(exclude_unset=True).items():
-        for key, value in keys.items():
-            shown = value.get_secret_value() if isinstance(value, SecretStr) else value
-            given += ["--set", f"{section}.{key}={shown}"]
-    return given
