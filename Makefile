@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev  ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.installed-bench  ## measure; prints tables (ARGS=--help says what; ARGS="NAME --json FILE" for some)
+bench: $(VENV)/.installed-dev  ## measure; prints tables (ARGS=--help says what; ARGS="NAME --json FILE" for some)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## kill workers, brokers and Redis at random, and count again (ARGS="--events 200 --json FILE")
@@ -55,9 +55,4 @@ $(VENV)/.installed: $(UV) pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools that tests and checks need"
 	$(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
-	@touch $@
-
-$(VENV)/.installed-bench: $(VENV)/.installed-dev
-	@echo "Installing what the benchmarks compare with"
-	$(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,bench]'
 	@touch $@

@@ -19,15 +19,18 @@ from monitor.adapters.torch_classifier import default_model_folder
 from monitor.adapters.two_head_model import HEADS, load_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS
+from pipelines.evaluation.engine_forward import engine_forward
 from pipelines.evaluation.label_names import LabelNames
-from pipelines.evaluation.scoring import Checkpoint, TagModel, TextModel
+from pipelines.evaluation.scoring import Checkpoint, Forward, TagModel, TextModel
 
 _TOLD = "ner.json"
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 _MOST_TOKENS = 512  # tokenizers that know no limit say 10**30
 
 
-def open_model(name: str, task: str | None, device: str, labels: LabelNames) -> TextModel | TagModel:
+def open_model(
+    name: str, task: str | None, device: str, labels: LabelNames, backend: str = "torch"
+) -> TextModel | TagModel:
     """Opens a model by its name or folder.
 
     Args:
@@ -35,14 +38,17 @@ def open_model(name: str, task: str | None, device: str, labels: LabelNames) -> 
         task: what a plain sequence classifier's labels are; None tells it by them.
         device: `auto`, `cpu` or `cuda`.
         labels: renames the checkpoint's labels, such as LABEL_0.
+        backend: what runs a two-head model, see engine_forward.py; other checkpoints run on torch.
 
     Raises:
-        ConfigError: there is no such model, or it can't be read; says what is wanted.
+        ConfigError: there is no such model, it can't be read, or the backend can't run it; says what is wanted.
     """
     folder = _folder(name)
     where = _device(device)
     if (folder / HEADS).is_file():
-        return _two_head(folder, where)
+        return _two_head(folder, where, backend)
+    if backend != "torch":
+        raise ConfigError(f"--backend {backend}: runs models with {HEADS}, and {folder} has none; use torch")
     told = _read_json(folder / "config.json")
     architecture = "".join(told.get("architectures") or ["?"])
     if architecture.endswith("ForTokenClassification"):
@@ -71,7 +77,7 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _two_head(folder: Path, device: torch.device) -> TextModel:
+def _two_head(folder: Path, device: torch.device, backend: str) -> TextModel:
     model, heads = load_model(folder)
     model.to(device)
     path = folder / "tokenizer.json"
@@ -99,7 +105,11 @@ def _two_head(folder: Path, device: torch.device) -> TextModel:
     )
     temperatures = {task: float(head["temperature"]) for task, head in heads["heads"].items()}
     pad_id = int(model.encoder.config.pad_token_id or 0)
-    return TextModel(checkpoint, temperatures, bool(heads.get("entity_pairs")), model, pad_id, device)
+    forward: Forward = model
+    if backend != "torch":
+        forward = engine_forward(model.cpu(), {task: len(names) for task, names in labels.items()}, pad_id, backend)
+        device = torch.device("cpu")
+    return TextModel(checkpoint, temperatures, bool(heads.get("entity_pairs")), forward, pad_id, device)
 
 
 def _plain(folder: Path, task: str | None, device: torch.device, renames: LabelNames) -> TextModel:

@@ -55,6 +55,7 @@ class EvaluateOptions:
     bias: bool = False
     language: str | None = None
     device: str = "auto"
+    backend: str = "torch"
 
     def __post_init__(self) -> None:
         if self.data is None and not self.bias:
@@ -81,7 +82,7 @@ class EvaluateOptions:
 def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `pipelines evaluate`; `evaluation_options` reads them."""
     parser.add_argument("model", metavar="MODEL", help="default, default-zh, or a checkpoint's folder")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    _add_where_it_runs(parser)
     data = parser.add_argument_group("the labelled file")
     data.add_argument("--data", type=Path, metavar="FILE", help="such as a CSV with the columns text,label")
     data.add_argument("--kind", metavar="KIND", help="how the file is written (default: guessed)")
@@ -117,6 +118,16 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="write a report here")
     out.add_argument("--png", type=Path, metavar="FILE", help="write reliability and confusion here, as a picture")
+
+
+def _add_where_it_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    parser.add_argument(
+        "--backend",
+        choices=("torch", "onnx", "onnx_int8"),
+        default="torch",
+        help="what runs it, as classifier.backend; onnx_int8 is what a CPU serves by (default: %(default)s, float32)",
+    )
 
 
 def evaluation_options(args: argparse.Namespace) -> EvaluateOptions:

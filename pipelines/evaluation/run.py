@@ -50,7 +50,7 @@ def evaluate(options: EvaluateOptions, console: Console) -> dict[str, Any]:
     Raises:
         ConfigError: model or file can't be used; names file and row, and what is allowed.
     """
-    model = open_model(options.model, options.task, options.device, options.labels)
+    model = open_model(options.model, options.task, options.device, options.labels, options.backend)
     report: dict[str, Any] = {"model": _told_of(model.checkpoint)}
     if options.data is not None:
         if isinstance(model, TagModel):

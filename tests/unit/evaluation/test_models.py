@@ -148,3 +148,20 @@ def test_numbers_that_are_not_finite_are_an_error(two_head_folder: Path, tmp_pat
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(ConfigError, match="not finite"):
         text_model(folder).logits(["oil"])
+
+
+@pytest.mark.parametrize(("backend", "tolerance"), [("onnx", 1e-3), ("onnx_int8", 0.2)])
+def test_an_engine_that_serves_gives_what_torch_gives(two_heads: TwoHeadFolder, backend: str, tolerance: float) -> None:
+    """Texts and pairs of any length, in the given order; 8 bits cost a little."""
+    folder = two_heads(pairs=True)
+    served = open_model(str(folder), None, "cpu", PLAIN, backend)
+    assert isinstance(served, TextModel)
+    given, companies = ["oil", *texts(), "bank"], [None] * (len(texts()) + 1)
+    for task, values in text_model(folder).logits(given, [*companies, "oil"]).items():
+        assert served.logits(given, [*companies, "oil"])[task] == pytest.approx(values, abs=tolerance)
+
+
+def test_an_engine_that_serves_wants_a_model_that_it_can_serve(plain_folder: Path) -> None:
+    """A plain checkpoint is measured by torch."""
+    with pytest.raises(ConfigError, match="--backend onnx"):
+        open_model(str(plain_folder), None, "cpu", PLAIN, "onnx")
