@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -127,16 +128,17 @@ class KafkaSource:
         if self._rebalances.under_way:
             timeout_seconds = max(timeout_seconds, _REBALANCE_SECONDS)  # nothing comes until the group has agreed
         limit = min(at_most or self._settings.max_poll_records, self._settings.max_poll_records)
-        with translated():
-            self._pause_or_resume()
-            if self._uncommitted and monotonic() - self._committed_at >= _COMMIT_SECONDS:
-                self._commit()
-            polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=limit)
-            assigned = {tp.partition for tp in self._consumer.assignment()}
         try:
+            with translated():
+                self._pause_or_resume()
+                if self._uncommitted and monotonic() - self._committed_at >= _COMMIT_SECONDS:
+                    self._commit()
+                polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=limit)
+                assigned = {tp.partition for tp in self._consumer.assignment()}
             return self._batches(polled, set() if self._rebalances.under_way else assigned)
         except TransientError:
-            # What was polled is handed to nobody: every partition is opened anew, at its stored position.
+            # What was polled is handed to nobody, and who has which partition now is not known: every one is opened anew,
+            # at its stored position.
             for partition in list(self._held):
                 self.release(partition)
             raise
@@ -211,10 +213,11 @@ class KafkaSource:
     def _pause_or_resume(self) -> None:
         """Each time anew: a rebalance may forget that a partition was paused."""
         paused = self._consumer.paused()
-        if not self._held_back and paused:
-            self._consumer.resume(*paused)
-        elif self._held_back and (rest := self._consumer.assignment() - paused):
-            self._consumer.pause(*rest)
+        with suppress(KeyError):  # revoked in between; the next poll sees to the rest
+            if not self._held_back and paused:
+                self._consumer.resume(*paused)
+            elif self._held_back and (rest := self._consumer.assignment() - paused):
+                self._consumer.pause(*rest)
 
     def _batches(
         self, polled: Mapping[TopicPartition, Sequence[object]], assigned: Collection[int]
@@ -232,7 +235,10 @@ class KafkaSource:
 
     def _report_lag(self) -> None:
         for partition, held in self._held.items():
-            highwater = self._consumer.highwater(self._tp(partition))
+            try:
+                highwater = self._consumer.highwater(self._tp(partition))
+            except kafka_errors.IllegalStateError:
+                continue  # revoked since the poll
             if highwater is not None and (highwater, held.applied) != self._told.get(partition):
                 self._told[partition] = (highwater, held.applied)
                 self._on_lag(partition, max(0, highwater - held.applied))
@@ -250,7 +256,8 @@ class KafkaSource:
             _log_gone(partition, position, earliest)
             self._skip(assignment, earliest)
             position = earliest
-        self._seek(partition, position)
+        if not self._seek(partition, position):
+            return False
         self._held[partition] = _Held(assignment.epoch, position, position)
         log.info(
             "reading partition %d from position %d, epoch %d",
@@ -282,11 +289,14 @@ class KafkaSource:
             _log_gone(tp.partition, held.position, first)
             self._on_lost(earliest - held.position)
 
-    def _seek(self, partition: int, position: int) -> None:
+    def _seek(self, partition: int, position: int) -> bool:
+        """Whether it is still assigned; forgets it if it isn't. What the client raises then depends on its version."""
         try:
             self._consumer.seek(self._tp(partition), position)
-        except (AssertionError, kafka_errors.IllegalStateError):
+        except (AssertionError, ValueError, kafka_errors.IllegalStateError):
             self.release(partition)  # revoked since the poll
+            return False
+        return True
 
     def _tp(self, partition: int) -> TopicPartition:
         return TopicPartition(self._settings.raw_topic, partition)

@@ -254,6 +254,30 @@ def test_records_polled_when_the_store_fails_come_again(make_reader: Callable[..
     read_until(reader, wanted(30))
 
 
+def test_a_partition_that_was_revoked_since_the_poll_is_let_go(make_reader: Callable[..., Reader]) -> None:
+    """Whatever is asked of it then: the client has its own errors for each."""
+    reader = make_reader()
+    send(reader, 5)
+    (batch,) = eventually(lambda: reader.source.poll(POLL_SECONDS), "a batch")
+    reader.source._consumer.unsubscribe()
+    reader.source.commit({0: batch.end})
+    reader.source.start_over()
+    assert reader.source.partitions == frozenset()
+    assert not reader.source.holds(batch)
+
+
+def test_a_poll_that_fails_lets_go_of_every_partition(make_reader: Callable[..., Reader]) -> None:
+    """Who has them meanwhile is not known: they are opened anew, and nobody is told a lag that is none."""
+    reader = make_reader()
+    send(reader, 5)
+    read_until(reader, wanted(5))
+    reader.source._consumer.close()
+    with pytest.raises(TransientError):
+        reader.poll()
+    assert reader.source.partitions == frozenset()
+    assert set(reader.lags.values()) == {None}
+
+
 def test_a_topic_made_anew_is_a_setting_to_mend(make_reader: Callable[..., Reader]) -> None:
     """A stored position past the end can't be this topic's: ConfigError that says what to do."""
     trends = MemoryTrends()
