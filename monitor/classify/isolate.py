@@ -6,13 +6,16 @@ Guarantees: one result per document, in order; an error is a result of its own a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 from monitor.errors import ClassifierError, TransientError
 from monitor.messages import Document, ModelInput, Score
 from monitor.ports import Classifier
 
-_PLAIN_SENTENCES = {"zh": "公司公布了业绩。"}
-_PLAIN_SENTENCE = "The company published its results."
+_PLAIN_SENTENCES = {"zh": "公司公布了第{}季度的业绩。"}
+_PLAIN_SENTENCE = "The company published its results number {}."
+# A sentence that was asked before would be answered from a cache, whatever has become of the model.
+_asked = count(1)
 # With one company, the document's sentiment is the sentiment towards it.
 _FEWEST_COMPANIES = 2
 
@@ -35,12 +38,10 @@ def classify_isolating(classifier: Classifier, documents: Sequence[Document]) ->
         TransientError: a language's model can't even score a plain sentence: no document is to blame.
     """
     results = _halve(classifier, [model_input(document) for document in documents])
-    scored: set[str] = set()
-    failed: set[str] = set()
-    for document, result in zip(documents, results, strict=True):
-        (failed if isinstance(result, ClassifierError) else scored).add(document.language)
-    for language in sorted(failed - scored):
-        plain = ModelInput(_PLAIN_SENTENCES.get(language, _PLAIN_SENTENCE), language)
+    told = zip(documents, results, strict=True)
+    # That others of the language were scored proves nothing: a cache may have known them, or the model died behind them.
+    for language in sorted({document.language for document, result in told if isinstance(result, ClassifierError)}):
+        plain = ModelInput(_PLAIN_SENTENCES.get(language, _PLAIN_SENTENCE).format(next(_asked)), language)
         try:
             classifier.classify([plain])
         except ClassifierError as exc:
