@@ -15,6 +15,7 @@ SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET = "source-topic", "source-partitio
 SOURCE_TIMESTAMP_MS = "source-timestamp-ms"
 REASON, DETAIL, ATTEMPTS, DEAD_AT = "reason", "detail", "attempts", "dead-at"
 VALUE_BYTES = "value-bytes"  # of a value that was cut
+KEY_BYTES = "key-bytes"  # of a key that was left out
 REPLAY_OF = "replay-of"  # topic/partition/offset of the dead letter
 MOST_ATTEMPTS = 1_000_000
 _LONGEST_NUMBER = 15
@@ -24,6 +25,11 @@ Headers = list[tuple[str, bytes]]
 def encoded(headers: Mapping[str, str]) -> Headers:
     """Headers as the client sends them; what UTF-8 can't hold becomes a question mark."""
     return [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
+
+
+def size_of(headers: Mapping[str, str]) -> int:
+    """Bytes of names and texts as they are sent, without framing."""
+    return sum(len(name.encode()) + len(value) for name, value in encoded(headers))
 
 
 def decoded(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:

@@ -24,8 +24,10 @@ from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 30.0
-_DEAD_VALUE_BYTES = DEAD_TOPIC_BYTES - 64 * 1024  # room for key, headers and framing
-_SMALL_VALUE_BYTES = 256 * 1024
+# Key, value and headers of a dead letter; the rest is for framing.
+_DEAD_BYTES = DEAD_TOPIC_BYTES - 64 * 1024
+_SMALL_DEAD_BYTES = 256 * 1024
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 _DETAIL_CHARACTERS = 500
 
 
@@ -41,7 +43,7 @@ class KafkaSink:
         self._settings = settings
         self._clock = clock
         self._pending: list[Any] = []
-        self._dead_bytes = _DEAD_VALUE_BYTES
+        self._dead_bytes = _DEAD_BYTES
         self._producer: KafkaProducer | None = None
 
     def publish_scored(self, documents: Sequence[ScoredDocument]) -> None:
@@ -51,7 +53,9 @@ class KafkaSink:
             self._send(self._settings.scored_topic, scored.document.id.encode(), value, [])
 
     def publish_dead(self, letters: Sequence[DeadLetter]) -> None:
-        """See Sink. A value that the dead-letter topic can't hold is cut; its length and its source stand in the headers."""
+        """See Sink. What the dead-letter topic can't hold of a value is cut, and a key that alone is too large left out;
+        how long they were and where the record was read stand in the headers.
+        """
         for letter in letters:
             self._send_dead(letter)
 
@@ -66,8 +70,7 @@ class KafkaSink:
                 for future in pending:
                     future.get(timeout=_FLUSH_SECONDS)
         except TransientError as exc:
-            if isinstance(exc.__cause__, kafka_errors.MessageSizeTooLargeError | kafka_errors.RecordListTooLargeError):
-                self._dead_bytes = _SMALL_VALUE_BYTES  # the dead-letter topic was made with a smaller limit than ours
+            self._learn_from(exc)
             self.close()
             raise
 
@@ -80,6 +83,10 @@ class KafkaSink:
             producer.close(timeout=3)
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("closing the producer failed: %s", exc)
+
+    def _learn_from(self, exc: TransientError) -> None:
+        if isinstance(exc.__cause__, _TOO_LARGE):
+            self._dead_bytes = _SMALL_DEAD_BYTES  # the dead-letter topic was made with a smaller limit than ours
 
     def _ready_producer(self) -> KafkaProducer:
         if self._producer is None:
@@ -101,8 +108,6 @@ class KafkaSink:
 
     def _send_dead(self, letter: DeadLetter) -> None:
         record = letter.record
-        # A record without key and value can't be written again as it was; no bytes stand for no value.
-        value = b"" if record.value is None and record.key is None else record.value
         headers = {
             kafka_headers.SOURCE_TOPIC: self._settings.raw_topic,
             kafka_headers.SOURCE_PARTITION: str(record.partition),
@@ -113,20 +118,34 @@ class KafkaSink:
             kafka_headers.ATTEMPTS: str(record.attempts),
             kafka_headers.DEAD_AT: _iso(self._clock.now_ms()),
         }
-        if value is not None and len(value) > self._dead_bytes:
-            headers[kafka_headers.VALUE_BYTES] = str(len(value))
-            value = value[: self._dead_bytes]
-        self._send(self._settings.dead_topic, record.key, value, kafka_headers.encoded(headers))
+        room = self._dead_bytes - kafka_headers.size_of(headers)
+        key, value, cut = _fitted(record.key, record.value, max(0, room))
+        self._send(self._settings.dead_topic, key, value, kafka_headers.encoded(headers | cut))
 
     def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         try:
             with translated():
                 future = self._ready_producer().send(topic, key=key, value=value, headers=headers)
-        except TransientError:
+        except TransientError as exc:
+            self._learn_from(exc)
             self._pending.clear()
             self.close()
             raise
         self._pending.append(future)
+
+
+def _fitted(key: bytes | None, value: bytes | None, room: int) -> tuple[bytes | None, bytes | None, dict[str, str]]:
+    """Key and value that take no more than `room` bytes together, and headers that say how long what was cut had been."""
+    cut = {}
+    if key is not None and len(key) > room:  # a part of it is of no use, and would leave nothing of the value
+        cut[kafka_headers.KEY_BYTES] = str(len(key))
+        key = None
+    left = room - len(key or b"")
+    if value is not None and len(value) > left:
+        cut[kafka_headers.VALUE_BYTES] = str(len(value))
+        value = value[:left]
+    # A record without key and value can't be written; no bytes stand for no value.
+    return key, b"" if key is None and value is None else value, cut
 
 
 def scored_message(scored: ScoredDocument) -> dict[str, Any]:

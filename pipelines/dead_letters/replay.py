@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.adapters.kafka_dead_letters import StoredLetter
+from monitor.adapters.kafka_headers import KEY_BYTES
 
 BATCH_LETTERS, BATCH_BYTES = 500, 8 * 1024 * 1024
 Source = tuple[str, int, int]
@@ -22,11 +23,12 @@ KNOWN = "replayed before"
 COPY = "the same record as one before it"
 # These can't be replayed at all.
 CUT = "its value was cut"
+KEYLESS = "its key was left out"
 EMPTY = "it has no bytes"
 NO_SOURCE = "it does not say where it was read"
 FOREIGN = "it was read from another topic"
 TOO_LARGE = "the raw topic takes no record so large"
-IMPOSSIBLE = (CUT, EMPTY, NO_SOURCE, FOREIGN, TOO_LARGE)
+IMPOSSIBLE = (CUT, KEYLESS, EMPTY, NO_SOURCE, FOREIGN, TOO_LARGE)
 FATES = (REPLAYED, KNOWN, COPY, *IMPOSSIBLE)
 
 
@@ -146,6 +148,8 @@ def _impossible(letter: StoredLetter, raw_topic: str) -> str | None:
         return FOREIGN
     if letter.whole_bytes is not None:
         return CUT
+    if KEY_BYTES in letter.headers:
+        return KEYLESS
     return None if letter.value else EMPTY
 
 

@@ -258,3 +258,16 @@ def test_a_missing_topic_or_server_is_said_by_its_setting(
     gone = make_settings(redis={"url": "redis://127.0.0.1:1/0", "connect_timeout_seconds": 0.1})
     assert command(gone, "replay") == 2
     assert "(setting redis.url" in capsys.readouterr().err
+
+
+def test_a_letter_whose_key_was_left_out_is_named_and_stays(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can't be written as it was, not even when it is told to replay again."""
+    bury(settings, DeadLetter(RawRecord(1, 9, b"k" * 3_000_000, b"{", NOW_MS), "not_json", "why it died"))
+    for flags in ([], ["--again"]):
+        assert command(settings, "replay", *flags) == 1
+        said = capsys.readouterr().out
+        assert "can't replay" in said
+        assert "its key was left out" in said
+    assert read(settings, settings.kafka.raw_topic) == []

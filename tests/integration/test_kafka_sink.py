@@ -167,6 +167,50 @@ def test_a_record_larger_than_the_topic_takes_is_cut(
         assert (headers["value-bytes"], headers["source-offset"]) == ("5000000", "41")
 
 
+@pytest.mark.parametrize("value", [b"x" * 230_000, b"{", None], ids=["a value", "a short value", "no value"])
+def test_a_key_that_the_topic_cannot_hold_is_left_out(
+    value: bytes | None, sink: KafkaSink, settings: KafkaSettings, admin: KafkaAdminClient
+) -> None:
+    """The value stays; the key's length stands in the headers; it doesn't block its partition."""
+    limit = {"max.message.bytes": "1048588" if value and len(value) > 1 else "600000"}  # the broker's default, or less
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.dead_topic, limit)])
+    letter = DeadLetter(RawRecord(3, 41, b"k" * 819_200, value, NOON_MS), "oversized", "y" * 2_000)
+    sink.publish_dead([letter])
+    with pytest.raises(TransientError):  # once, to learn of it
+        sink.flush()
+    sink.publish_dead([letter])
+    sink.flush()
+    (dead,) = read_all(settings.bootstrap_servers, settings.dead_topic)
+    headers = {name: text.decode() for name, text in dead.headers}
+    assert (dead.key, dead.value) == (None, value or b"")
+    assert (headers["key-bytes"], headers["source-offset"]) == ("819200", "41")
+    assert "value-bytes" not in headers
+
+
+@pytest.mark.parametrize("value", [b"{", None, b"x" * 5_000_000], ids=["short", "none", "large"])
+def test_a_key_larger_than_any_request_is_left_out(
+    value: bytes | None, sink: KafkaSink, settings: KafkaSettings
+) -> None:
+    """What the client itself refuses is not handed to it."""
+    sink.publish_dead([DeadLetter(RawRecord(3, 41, b"k" * 3_000_000, value, NOON_MS), "oversized", "large")])
+    sink.flush()
+    (dead,) = read_all(settings.bootstrap_servers, settings.dead_topic)
+    headers = {name: text.decode() for name, text in dead.headers}
+    assert (dead.key, headers["key-bytes"]) == (None, "3000000")
+    assert (value or b"").startswith(dead.value)
+
+
+def test_a_key_leaves_less_room_for_the_value(sink: KafkaSink, settings: KafkaSettings) -> None:
+    """Both and the headers have one bound; of a value that must be cut the key stays whole."""
+    record = RawRecord(3, 41, b"k" * 900_000, b"x" * 1_900_000, NOON_MS)
+    sink.publish_dead([DeadLetter(record, "oversized", "large")])
+    sink.flush()
+    (dead,) = read_all(settings.bootstrap_servers, settings.dead_topic)
+    headers = {name: text.decode() for name, text in dead.headers}
+    assert (dead.key, headers["value-bytes"]) == (record.key, "1900000")
+    assert 1_000_000 < len(dead.value) < 1_200_000
+
+
 def test_what_the_broker_refuses_fails_the_flush(
     sink: KafkaSink, settings: KafkaSettings, admin: KafkaAdminClient
 ) -> None:

@@ -18,6 +18,7 @@ from pipelines.dead_letters.replay import (
     EMPTY,
     FATES,
     FOREIGN,
+    KEYLESS,
     KNOWN,
     NO_SOURCE,
     REPLAYED,
@@ -61,6 +62,8 @@ def test_letters_are_sent_again_in_order_and_only_once() -> None:
     [
         (letter(value_bytes="5000000"), CUT),
         (letter(value_bytes="many"), CUT),
+        (letter(key=None, key_bytes="819200"), KEYLESS),
+        (letter(key=None, key_bytes="many"), KEYLESS),
         (letter(value=None), EMPTY),
         (letter(value=b""), EMPTY),
         (letter(source_topic=None), NO_SOURCE),
