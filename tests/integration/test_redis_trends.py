@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import redis
 
+from monitor.adapters import redis_trends
 from monitor.adapters.redis_trends import RedisTrends
-from monitor.messages import Bucket, Cell, Evidence, PartitionUpdate
+from monitor.messages import ApplyResult, Bucket, Cell, Evidence, PartitionUpdate
 from monitor.settings import TrendSettings
 
 HOUR_MS = 3_600_000
@@ -50,6 +52,18 @@ def test_only_positions_live_for_ever(trends: RedisTrends, redis_client: redis.R
     }.items():
         assert seconds - 60 < found.pop(key) <= seconds, key
     assert found == dict.fromkeys(("partitions", "{4}:state", "{4}:touched:60", "{4}:touched:3600"), -1)
+
+
+def test_a_plan_that_cannot_be_read_moves_no_position(
+    trends: RedisTrends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script reads it before its first write: a position past records that were not counted would lose them."""
+    with monkeypatch.context() as patched:
+        patched.setattr(redis_trends, "json", SimpleNamespace(dumps=lambda plan, **options: "{"))
+        with pytest.raises(redis.exceptions.ResponseError):
+            trends.apply(update(0, Bucket(60, NOON_MS)))
+    assert [state.position for state in trends.partitions()] == [0]
+    assert trends.apply(update(0, Bucket(60, NOON_MS))).result is ApplyResult.APPLIED
 
 
 def test_a_partition_has_one_hash_tag(trends: RedisTrends, redis_client: redis.Redis, name: str) -> None:

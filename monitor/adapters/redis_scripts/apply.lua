@@ -2,16 +2,16 @@
 -- KEYS: 1 state, 2 touched (fine), 3 touched (coarse), then bucket, evidence and copies keys in the order of the plan.
 -- ARGV: 1 epoch, 2 holder, 3 begin, 4 end, 5 last_published_ms, 6 the plan as JSON (see redis_trends.py).
 -- Returns {result, position}. The first write may be refused for lack of memory; after it Redis refuses none, so a full
--- Redis can't leave half a batch behind.
+-- Redis can't leave half a batch behind. The plan is read before it, for the same reason.
 local state = redis.call('HMGET', KEYS[1], 'position', 'epoch', 'last_published_ms', 'holder')
 local position, epoch = tonumber(state[1] or -1), tonumber(state[2] or 0)
 if tonumber(ARGV[1]) ~= epoch or ARGV[2] ~= state[4] then return {'stale_epoch', position} end
 if tonumber(ARGV[4]) <= position then return {'already_applied', position} end
 if tonumber(ARGV[3]) ~= position then return {'gap', position} end
 
+local plan = cjson.decode(ARGV[6])
 local last = math.max(tonumber(state[3] or 0), tonumber(ARGV[5]))
 redis.call('HSET', KEYS[1], 'position', ARGV[4], 'last_published_ms', string.format('%.0f', last))
-local plan = cjson.decode(ARGV[6])
 local key = 4
 for _, bucket in ipairs(plan.buckets) do
   for field, amount in pairs(bucket.counts) do redis.call('HINCRBY', KEYS[key], field, amount) end
