@@ -132,7 +132,7 @@ class IngestSettings(_Section):
         300.0, ge=0, description="How far a clock may run ahead before the time is clamped and counted."
     )
     story_horizon_hours: float = Field(
-        72.0, gt=0, le=720, description="How long a story takes in reprints; longer joins more, and keeps more."
+        72.0, ge=1 / 60, le=720, description="How long a story takes in reprints; longer joins more, and keeps more."
     )
     entities_file: Path | None = Field(None, description="CSV ticker,name,... in place of the bundled companies.")
 
