@@ -54,6 +54,7 @@ class Prefetch(Generic[Prepared, Scored]):
         self._lanes = (_Lane("prepare"), _Lane("score"))
         self._rounds: list[_Round[Prepared, Scored]] = []
         self._leaving: list[_Round[Prepared, Scored]] = []  # dropped, and not out of their threads yet
+        self._came_out_seconds = clock.monotonic_seconds()  # of the second thread, the last one
 
     @property
     def has_room(self) -> bool:
@@ -107,9 +108,9 @@ class Prefetch(Generic[Prepared, Scored]):
         return sum(one.records for one in tuple(self._rounds) if one.stage == stage)
 
     def oldest_seconds(self) -> float:
-        """How long the oldest round has been with the threads; may be asked from any thread."""
+        """How long the threads have had the oldest round, without its wait behind others; may be asked from any thread."""
         since = [one.since_seconds for one in (*self._rounds, *self._leaving) if not one.scored.done()]
-        return self._clock.monotonic_seconds() - min(since) if since else 0.0
+        return self._clock.monotonic_seconds() - max(min(since), self._came_out_seconds) if since else 0.0
 
     def close(self, timeout_seconds: float) -> bool:
         """Drops everything and ends the threads; returns whether both have ended within the timeout."""
@@ -118,10 +119,13 @@ class Prefetch(Generic[Prepared, Scored]):
         return all([lane.close(max(0.0, deadline - self._clock.monotonic_seconds())) for lane in self._lanes])
 
     def _score_round(self, one: _Round[Prepared, Scored]) -> Scored:
-        prepared = one.prepared.result()
-        if one.dropped:
-            raise CancelledError
-        return self._score(prepared)
+        try:
+            prepared = one.prepared.result()
+            if one.dropped:
+                raise CancelledError
+            return self._score(prepared)
+        finally:
+            self._came_out_seconds = self._clock.monotonic_seconds()
 
 
 class _Lane:

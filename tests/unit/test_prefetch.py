@@ -11,6 +11,7 @@ from monitor.adapters.system_clock import SystemClock
 from monitor.messages import PartitionBatch
 from monitor.prefetch import ROUNDS, Prefetch
 from tests.builders import batch
+from tests.fakes import ManualClock
 from tests.waiting import eventually
 
 Values = list[bytes | None]
@@ -136,6 +137,28 @@ def test_dropped_rounds_are_not_seen_again_and_go_no_further(make: Make) -> None
     gate.open.set()
     assert [take(prefetch), take(prefetch)] == [[b"new"], [b"newer"]]
     assert scored == [[b"1"], [b"new"], [b"newer"]]
+
+
+def test_a_round_does_not_age_while_it_waits_behind_another() -> None:
+    """A model that is slow and works is not stuck: an age is that of one round, from when the one before it came out."""
+    clock, first, second = ManualClock(), Gate(), Gate()
+    prefetch = Prefetch[Values, Values](
+        values_of, lambda values: (first if values == [b"1"] else second)(values), clock
+    )
+    prefetch.offer([batch([b"1"])])
+    prefetch.offer([batch([b"2"])])
+    assert first.reached.wait(WAIT_SECONDS)
+    clock.wait_seconds(200.0)
+    assert prefetch.oldest_seconds() == 200.0
+    first.open.set()
+    assert take(prefetch) == [b"1"]
+    assert second.reached.wait(WAIT_SECONDS)
+    clock.wait_seconds(50.0)
+    assert prefetch.oldest_seconds() == 50.0
+    clock.wait_seconds(200.0)
+    assert prefetch.oldest_seconds() == 250.0
+    second.open.set()
+    assert prefetch.close(WAIT_SECONDS)
 
 
 def test_a_thread_that_is_stuck_is_told_and_not_waited_for_long(make: Make) -> None:
