@@ -7,8 +7,8 @@ queued and padded while it runs. Tolerance: a row's probabilities alone and in a
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import cycle
 from typing import TypeVar
 
@@ -75,22 +75,18 @@ class CudaEngine:
         width = self.padded_length(max(row.length for row in rows))
         count = padded_rows(len(rows), budget // width)
         slot = next(self._next_slot)
-        try:
-            with self._streaming():
-                self._queue(slot, rows, count, width)
-        except torch.OutOfMemoryError as exc:
-            raise NoMemoryError(str(exc)) from exc
-        except RuntimeError as exc:
-            raise ClassifierError(f"the model failed on {len(rows)} texts: {exc}", reason="model_failed") from exc
-        return Started(count * width, lambda: self._split(slot.logits(), len(rows)))
+        with _told_apart(len(rows)), self._streaming():
+            self._queue(slot, rows, count, width)
+        return Started(count * width, lambda: self._taken(slot, len(rows)))
 
     def make_room(self) -> None:
         """See Engine: forgets the graphs and what the allocator keeps."""
-        if self._stream is not None:
-            self._stream.synchronize()  # what is queued still uses them
-        self._programs.clear()
-        if self._on_gpu:
-            torch.cuda.empty_cache()
+        with _told_apart(0):
+            if self._stream is not None:
+                self._stream.synchronize()  # what is queued still uses them
+            self._programs.clear()
+            if self._on_gpu:
+                torch.cuda.empty_cache()
 
     def _queue(self, slot: _Slot, rows: Sequence[TokenRow], count: int, width: int) -> None:
         asked = slot.input(2 * count * width + count)
@@ -132,7 +128,9 @@ class CudaEngine:
     def _streaming(self) -> AbstractContextManager[object]:
         return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
-    def _split(self, logits: np.ndarray, rows: int) -> dict[str, np.ndarray]:
+    def _taken(self, slot: _Slot, rows: int) -> dict[str, np.ndarray]:
+        with _told_apart(rows):  # a GPU's errors show when it is waited for
+            logits = slot.logits()
         ends = np.cumsum(list(self._tasks.values()))
         return dict(zip(self._tasks, np.split(logits[:rows], ends[:-1], axis=1), strict=True))
 
@@ -153,6 +151,17 @@ class CudaEngine:
 def padded_rows(rows: int, most: int) -> int:
     """Rows of a batch rounded up to a power of two, or to the full batch: sizes that are few, most batches being full."""
     return max(rows, min(most, max(_FEWEST_ROWS, 1 << (rows - 1).bit_length())))
+
+
+@contextmanager
+def _told_apart(rows: int) -> Iterator[None]:
+    """A lack of memory from a failing model."""
+    try:
+        yield
+    except torch.OutOfMemoryError as exc:
+        raise NoMemoryError(str(exc)) from exc
+    except RuntimeError as exc:
+        raise ClassifierError(f"the model failed on {rows} texts: {exc}", reason="model_failed") from exc
 
 
 class _Program:

@@ -42,7 +42,7 @@ class _Round(Generic[T]):
 
     values: list[T | None]
     places: dict[TokenRow, list[int]] = field(default_factory=dict)  # of rows that are being scored
-    running: deque[tuple[list[TokenRow], Started]] = field(default_factory=deque)
+    running: deque[tuple[list[TokenRow], Started, int]] = field(default_factory=deque)  # with the budget of each
     hits: int = 0
 
 
@@ -85,7 +85,7 @@ class RowScorer(Generic[T]):
             left += self._new(now, chunk, encoded)
             left = self._run(now, left, hold_back=not last)
         while now.running:
-            self._take(now)
+            self._run(now, self._take(now), hold_back=False)
         self.observer.looked_up(now.hits, len(now.places))
         return now.values
 
@@ -127,26 +127,31 @@ class RowScorer(Generic[T]):
         """Starts batches, one ahead of the one that is waited for; returns what a further chunk may fill up."""
         waiting = deque(self._batches(rows))
         while len(waiting) > hold_back:
-            batch = waiting.popleft()
-            try:
-                started = self._engine.start(batch, self.max_batch_tokens)
-            except NoMemoryError as exc:
-                self._halve(exc, len(batch))
-                waiting = deque(self._batches([row for one in (batch, *waiting) for row in one]))
-                continue
-            now.running.append((batch, started))
-            padding = started.padded_tokens - (real := sum(row.length for row in batch))
-            self.observer.batch_scored(real, padding)
+            again = self._start(now, waiting.popleft())
             if len(now.running) > 1:
-                self._take(now)
+                again += self._take(now)
+            if again:
+                waiting = deque(self._batches([*again, *(row for batch in waiting for row in batch)]))
         return waiting.pop() if waiting else []
+
+    def _start(self, now: _Round[T], batch: list[TokenRow]) -> list[TokenRow]:
+        """Returns the rows of a batch that found no room, to be put into smaller ones."""
+        try:
+            started = self._engine.start(batch, self.max_batch_tokens)
+        except NoMemoryError as exc:
+            self._halve(exc, len(batch), self.max_batch_tokens)
+            return batch
+        now.running.append((batch, started, self.max_batch_tokens))
+        return []
 
     def _batches(self, rows: Sequence[TokenRow]) -> list[list[TokenRow]]:
         lengths = [self._engine.padded_length(row.length) for row in rows]
         return [[rows[i] for i in batch] for batch in token_batches(lengths, self.max_batch_tokens)]
 
-    def _halve(self, exc: NoMemoryError, rows: int) -> None:
+    def _halve(self, exc: NoMemoryError, rows: int, budget: int) -> None:
         self._engine.make_room()
+        if self.max_batch_tokens < budget:  # the batch before it had no room either
+            return
         if rows == 1 or self.max_batch_tokens <= _LEAST_BUDGET:
             raise ClassifierError(f"the model has no memory for {rows} texts: {exc}", reason="model_failed") from exc
         self.max_batch_tokens //= 2
@@ -157,9 +162,18 @@ class RowScorer(Generic[T]):
             exc,
         )
 
-    def _take(self, now: _Round[T]) -> None:
-        batch, started = now.running.popleft()
-        for row, value in zip(batch, self._decide(started.take()), strict=True):
+    def _take(self, now: _Round[T]) -> list[TokenRow]:
+        """Waits for the batch that was started first; returns its rows if there was no room after all."""
+        batch, started, budget = now.running.popleft()
+        try:
+            logits = started.take()
+        except NoMemoryError as exc:
+            self._halve(exc, len(batch), budget)
+            return batch
+        padding = started.padded_tokens - (real := sum(row.length for row in batch))
+        self.observer.batch_scored(real, padding)
+        for row, value in zip(batch, self._decide(logits), strict=True):
             self._cache.put(row, value)
             for place in now.places[row]:
                 now.values[place] = value
+        return []

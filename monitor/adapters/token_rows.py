@@ -46,7 +46,7 @@ class Started:
 
     Attributes:
         padded_tokens: what it was padded to, all rows together.
-        take: waits for it and returns its logits; called once.
+        take: waits for it and returns its logits; called once; raises what Engine.start raises.
     """
 
     padded_tokens: int

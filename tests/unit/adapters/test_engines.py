@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, ElectraConfig, MPNetConfig, PretrainedConfig, RobertaConfig
 
-from monitor.adapters import engines
+from monitor.adapters import cuda_engine, engines
 from monitor.adapters.cuda_engine import CudaEngine, padded_rows
 from monitor.adapters.encoder_parts import encoder_parts
 from monitor.adapters.engines import batch_tokens_of, device_of, engine_of
@@ -207,6 +207,24 @@ def test_a_lack_of_memory_is_told_from_a_failing_model(made: str) -> None:
     if made == "torch":
         with pytest.raises(ClassifierError, match="broken"):
             runs.start(rows(4), BUDGET)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"), [(torch.OutOfMemoryError("no room"), NoMemoryError), (RuntimeError("broken"), ClassifierError)]
+)
+def test_what_a_gpu_says_only_when_it_is_waited_for_is_told_apart_too(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, told: type[Exception]
+) -> None:
+    """Most of its errors show then."""
+    runs = engine("bert", "cuda")
+    started = runs.start(rows(4), BUDGET)
+
+    def failing(slot: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cuda_engine._Slot, "_wait", failing)
+    with pytest.raises(told, match=str(raised)):
+        started.take()
 
 
 @given(st.integers(1, 512), st.integers(1, 3000), st.integers(64, 65_536))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,14 +16,19 @@ from monitor.adapters.token_rows import Logits, NoMemoryError, Started, TokenRow
 from monitor.errors import ClassifierError
 from tests.unit.adapters.noting import Noting
 
-ROWS = st.lists(st.builds(Row, st.text("ab ", max_size=40), st.sampled_from([None, "a", "b"])), max_size=300)
+ROW = st.builds(Row, st.text("ab ", max_size=40), st.sampled_from([None, "a", "b"]))
+ROWS = st.lists(ROW, max_size=300)
 
 
 class Summing:
-    """Implements Engine: a row's logit is the sum of its ids; a batch of more than `room` padded tokens finds no memory."""
+    """Implements Engine: a row's logit is the sum of its ids; a batch of more than `room` padded tokens finds no memory.
 
-    def __init__(self, room: int = 10**9) -> None:
+    With `late` it says so only when it is waited for, as a GPU may.
+    """
+
+    def __init__(self, room: int = 10**9, *, late: bool = False) -> None:
         self.room = room
+        self.late = late
         self.seen: list[list[TokenRow]] = []
         self.made_room = 0
 
@@ -34,7 +40,9 @@ class Summing:
         """See Engine."""
         padded = len(rows) * max(row.length for row in rows)
         if padded > self.room:
-            raise NoMemoryError(f"{padded} tokens")
+            if self.late:
+                return Started(padded, lambda: _without_room(padded))
+            _without_room(padded)
         self.seen.append(list(rows))
         sums = np.array([[np.frombuffer(row.ids, np.uint32).sum()] for row in rows], np.float64)
         return Started(padded, lambda: {"sum": sums})
@@ -42,6 +50,10 @@ class Summing:
     def make_room(self) -> None:
         """See Engine."""
         self.made_room += 1
+
+
+def _without_room(padded: int) -> NoReturn:
+    raise NoMemoryError(f"{padded} tokens")
 
 
 def encode(rows: Sequence[Row]) -> list[TokenRow | None]:
@@ -69,13 +81,19 @@ def expected(row: Row) -> float | None:
     return None if told is None else float(np.frombuffer(told.ids, np.uint32).sum())
 
 
-@given(ROWS, st.integers(32, 600), st.integers(0, 50), st.sampled_from([10**9, 150, 60]))
+@given(
+    ROWS | st.lists(ROW, min_size=60, max_size=300),
+    st.integers(32, 600),
+    st.integers(0, 50),
+    st.sampled_from([10**9, 150, 45]),
+    st.booleans(),
+)
 @settings(deadline=None, max_examples=60)
 def test_each_row_has_its_own_value_whatever_budget_cache_and_memory(
-    rows: list[Row], budget: int, entries: int, room: int
+    rows: list[Row], budget: int, entries: int, room: int, late: bool
 ) -> None:
-    """In order, asked once or again, over several chunks and after batches that found no room."""
-    engine = Summing(room)
+    """In order, asked once or again, over several chunks and after batches that found no room, then or when waited for."""
+    engine = Summing(room, late=late)
     model = scorer(engine, budget, entries)
     for _ in range(2):
         assert model.score(rows) == [expected(row) for row in rows]
@@ -117,15 +135,20 @@ def test_what_failed_is_never_remembered() -> None:
         assert len(engine.seen) == passes
 
 
-def test_a_batch_without_room_halves_the_budget_and_work_goes_on() -> None:
-    """For good: the next round does not run into it again."""
-    engine = Summing(room=300)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_batch_without_room_halves_the_budget_and_work_goes_on(late: bool) -> None:
+    """The next round does not run into it again."""
+    engine = Summing(room=300, late=late)
     model = scorer(engine, budget=1024)
     rows = [Row("a" * n) for n in range(1, 60)]
     assert model.score(rows) == [expected(row) for row in rows]
-    assert (model.max_batch_tokens, engine.made_room) == (256, 2)
+    made = engine.made_room
+    assert (model.max_batch_tokens, made) == (
+        256,
+        4 if late else 2,
+    )  # with `late` a batch was queued behind each that failed
     model.score(rows)
-    assert engine.made_room == 2
+    assert engine.made_room == made
 
 
 def test_a_single_row_without_room_is_an_error_and_costs_the_others_nothing() -> None:
