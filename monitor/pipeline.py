@@ -278,9 +278,11 @@ class Pipeline:
     @contextmanager
     def _timed(self, stage: str, count: int) -> Iterator[None]:
         start = self._stages.clock.monotonic_seconds()
-        yield
-        self._metrics.stage_seconds.labels(stage).observe(self._stages.clock.monotonic_seconds() - start)
-        self._metrics.stage_documents.labels(stage).inc(count)
+        try:
+            yield
+            self._metrics.stage_documents.labels(stage).inc(count)
+        finally:  # a stage that hangs until it fails is what the seconds are looked at for
+            self._metrics.stage_seconds.labels(stage).observe(self._stages.clock.monotonic_seconds() - start)
 
 
 def _records(work: Sequence[Work]) -> int:

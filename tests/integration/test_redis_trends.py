@@ -54,9 +54,7 @@ def test_only_positions_live_for_ever(trends: RedisTrends, redis_client: redis.R
     assert found == dict.fromkeys(("partitions", "{4}:state", "{4}:touched:60", "{4}:touched:3600"), -1)
 
 
-def test_a_plan_that_cannot_be_read_moves_no_position(
-    trends: RedisTrends, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plan_that_cannot_be_read_moves_no_position(trends: RedisTrends, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script reads it before its first write: a position past records that were not counted would lose them."""
     with monkeypatch.context() as patched:
         patched.setattr(redis_trends, "json", SimpleNamespace(dumps=lambda plan, **options: "{"))

@@ -284,6 +284,15 @@ def test_what_was_counted_is_measured() -> None:
         assert path.count("stage_documents", stage=stage) == 2
 
 
+def test_a_stage_that_fails_is_timed_too() -> None:
+    """How long it took to fail counts among its seconds, not its records among those that passed."""
+    path = Path(failing=[1])
+    with pytest.raises(TransientError):
+        path.process(batch([news("1")]))
+    assert path.registry.get_sample_value("sentiment_stage_seconds_count", {"stage": "apply"}) == 1
+    assert path.count("stage_documents", stage="apply") == 0
+
+
 titles = st.sampled_from(
     [
         "Profit falls at plant 1",
