@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from monitor.classify.isolate import classify_isolating
-from monitor.errors import ClassifierError, InvalidMessageError, TransientError
+from monitor.errors import ClassifierError, InvalidMessageError
 from monitor.ingest.novelty import NoveltyIndex
 from monitor.messages import (
     ApplyResult,
@@ -34,6 +35,10 @@ from monitor.settings import TrendSettings
 from monitor.trends.buckets import contribution_of
 
 log = logging.getLogger(__name__)
+
+
+# As what a record was published: a document's story and score, or the reason of a dead letter.
+_Outcome: TypeAlias = tuple[Story, Score | None] | str
 
 
 @dataclass(slots=True)
@@ -92,7 +97,8 @@ class Pipeline:
         self._stages = stages
         self._settings = settings
         self._metrics = metrics
-        self._flushed: dict[int, tuple[int, int]] = {}  # by partition: epoch, position up to which all is published
+        # By partition and epoch, of what is not applied yet: offset, as what.
+        self._published: dict[tuple[int, int], dict[int, _Outcome]] = {}
 
     def process(self, batches: Sequence[PartitionBatch], source: Source) -> None:
         """Takes a round, at most one batch a partition, through all stages; raises what they raise."""
@@ -186,28 +192,27 @@ class Pipeline:
             item.scored[i] = replace(item.scored[i], story=story)
 
     def _publish(self, work: Sequence[Work]) -> None:
+        """Publishes what a batch that comes again, because step 4 failed, did not publish as the very same before."""
         with self._timed("publish", _records(work)):
+            outcomes = []
             for item in work:
-                # A batch that comes again because step 4 failed need not be published again.
-                epoch, flushed = self._flushed.get(item.batch.partition, (-1, 0))
-                since = flushed if epoch == item.batch.epoch else 0
-                told = [scored for scored in item.scored if not scored.story.repeated]
-                if since > item.batch.begin:
-                    told = [scored for scored in told if _offset_of(scored) >= since]
-                self._stages.sink.publish_scored(told)
-                self._stages.sink.publish_dead([letter for letter in item.dead if letter.record.offset >= since])
+                held = item.batch.partition, item.batch.epoch
+                before = self._published.get(held, {})
+                told = {_offset_of(scored): scored for scored in item.scored if not scored.story.repeated}
+                dead = {letter.record.offset: letter for letter in item.dead}
+                now: dict[int, _Outcome] = {at: (scored.story, scored.score) for at, scored in told.items()}
+                now |= {at: letter.reason for at, letter in dead.items()}
+                anew = {at for at, outcome in now.items() if before.get(at) != outcome}
+                self._stages.sink.publish_scored([scored for at, scored in told.items() if at in anew])
+                self._stages.sink.publish_dead([letter for at, letter in dead.items() if at in anew])
+                outcomes.append((held, before | now))
             self._stages.sink.flush()
-            for item in work:
-                self._flushed[item.batch.partition] = (item.batch.epoch, item.batch.end)
+            self._published.update(outcomes)
 
     def _confirm(self, work: Sequence[Work]) -> None:
         """Raises TransientError if Redis forgot what was claimed since: what would be counted is to be decided anew."""
         told = [scored for item in work for scored in item.scored if not scored.story.repeated]
-        try:
-            self._stages.novelty.confirm([scored.document for scored in told], [scored.story for scored in told])
-        except TransientError:
-            self._flushed.clear()  # it may be decided otherwise, and is published again
-            raise
+        self._stages.novelty.confirm([scored.document for scored in told], [scored.story for scored in told])
 
     def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch
@@ -224,6 +229,8 @@ class Pipeline:
         )
         with self._timed("apply", len(batch.records)):
             outcome = self._stages.trends.apply(update)
+        for held in [held for held in self._published if held[0] == batch.partition]:
+            del self._published[held]  # applied, or let go of
         if outcome.result is ApplyResult.APPLIED:
             for resolution, count in contribution.late.items():
                 self._metrics.late.labels(resolution).inc(count)

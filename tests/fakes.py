@@ -49,7 +49,7 @@ class SteppedClock:
 
 
 class WordClassifier:
-    """Scores by one word of the text: falls is negative, rises is positive, POISON can't be scored.
+    """Scores by one word: falls is negative, rises is positive, POISON (`failing_words`) can't be scored.
 
     Towards a company by the word behind its name: with "Apple falls, Oracle rises" it tells them apart.
     """
@@ -60,13 +60,14 @@ class WordClassifier:
         self.largest_batch = largest_batch
         self.languages = frozenset(languages)
         self.read: list[ModelInput] = []
+        self.failing_words = {"POISON"}
 
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """Scores them; fails as a whole if one of them can't be scored, or if there are too many."""
         self.read += inputs
         if len(inputs) > self.largest_batch:
             raise ClassifierError("out of memory", reason="model_failed")
-        if any("POISON" in one.text for one in inputs):
+        if any(word in one.text for one in inputs for word in self.failing_words):
             raise ClassifierError("a text made the model fail", reason="model_failed")
         return [self._score(one) for one in inputs]
 
