@@ -1,7 +1,8 @@
 """Rows through a model: sorted by length, tokenised on a thread of its own, batched by token budget, each scored once.
 
 Guarantees: one value per row, in order. Rows that are the same to the model are scored once a round, and are not scored at
-all while the cache has them; what failed is never remembered. A batch that finds no memory halves the budget for good.
+all while the cache has them; what failed is never remembered. A batch that finds no memory halves the budget, and many
+good ones double it again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from monitor.adapters.token_rows import Engine, Logits, NoMemoryError, Started, 
 from monitor.classify.batches import token_batches
 from monitor.classify.observer import ClassifyObserver, Unobserved
 from monitor.classify.score_cache import ScoreCache
-from monitor.errors import ClassifierError
+from monitor.errors import TransientError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 # A batch below this is so cheap that a lack of memory has another cause.
 _LEAST_BUDGET = 32
+# Good batches before a halved budget is doubled; twice as many after each that found no memory, for making room costs a
+# GPU its graphs, and where the memory is gone for good that should be rare.
+_FEWEST_GOOD, _MOST_GOOD = 64, 65_536
 # Rows of a chunk, by the budget: a handful of batches of headlines, so that little waits for the first chunk.
 _TOKENS_A_CHUNK_ROW = 8
 _FEWEST_CHUNK_ROWS = 64
@@ -53,7 +57,7 @@ class RowScorer(Generic[T]):
         engine: runs the model.
         encode: tokenises rows, in order; None for one that is not to be scored. Called on another thread.
         decide: what the logits of a batch mean, a value a row; raises ClassifierError where they mean nothing.
-        max_batch_tokens: budget of a batch.
+        max_batch_tokens: budget of a batch, while there is memory for it.
         cache_entries: how many values are remembered.
     """
 
@@ -68,7 +72,8 @@ class RowScorer(Generic[T]):
         self._engine = engine
         self._encode = encode
         self._decide = decide
-        self.max_batch_tokens = max_batch_tokens
+        self.max_batch_tokens = self._configured_tokens = max_batch_tokens
+        self._good, self._good_wanted = 0, _FEWEST_GOOD // 2
         self._cache: ScoreCache[TokenRow, T] = ScoreCache(cache_entries)
         self._threads = ThreadPoolExecutor(1, "tokenise")
         self.observer: ClassifyObserver = Unobserved()
@@ -78,6 +83,7 @@ class RowScorer(Generic[T]):
 
         Raises:
             ClassifierError: the model failed, or its numbers mean nothing; what succeeded before is in the cache.
+            TransientError: there is no memory for a single row: no row is to blame.
         """
         now: _Round[T] = _Round([None] * len(rows))
         left: list[TokenRow] = []
@@ -153,14 +159,29 @@ class RowScorer(Generic[T]):
         if self.max_batch_tokens < budget:  # the batch before it had no room either
             return
         if rows == 1 or self.max_batch_tokens <= _LEAST_BUDGET:
-            raise ClassifierError(f"the model has no memory for {rows} texts: {exc}", reason="model_failed") from exc
+            raise TransientError(
+                f"the model has no memory for {rows} texts: {exc}", reason="model_unavailable"
+            ) from exc
         self.max_batch_tokens //= 2
+        self._good, self._good_wanted = 0, min(2 * self._good_wanted, _MOST_GOOD)
         log.warning(
-            "no memory for a batch: batches have at most %d tokens from now on; "
+            "no memory for a batch: batches have at most %d tokens until %d went well; "
             "a classifier.max_batch_tokens of that avoids it: %s",
             self.max_batch_tokens,
+            self._good_wanted,
             exc,
         )
+
+    def _went_well(self) -> None:
+        self._good += 1
+        if self._good < self._good_wanted:
+            return
+        self._good = 0
+        if self.max_batch_tokens == self._configured_tokens:
+            self._good_wanted = _FEWEST_GOOD // 2  # the shortage is over
+            return
+        self.max_batch_tokens = min(2 * self.max_batch_tokens, self._configured_tokens)
+        log.info("batches have up to %d tokens again", self.max_batch_tokens)
 
     def _take(self, now: _Round[T]) -> list[TokenRow]:
         """Waits for the batch that was started first; returns its rows if there was no room after all."""
@@ -170,6 +191,7 @@ class RowScorer(Generic[T]):
         except NoMemoryError as exc:
             self._halve(exc, len(batch), budget)
             return batch
+        self._went_well()
         padding = started.padded_tokens - (real := sum(row.length for row in batch))
         self.observer.batch_scored(real, padding)
         for row, value in zip(batch, self._decide(logits), strict=True):

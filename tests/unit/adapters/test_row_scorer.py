@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.adapters.row_scorer import Row, RowScorer
 from monitor.adapters.token_rows import Logits, NoMemoryError, Started, TokenRow, token_row
-from monitor.errors import ClassifierError
+from monitor.errors import ClassifierError, TransientError
 from tests.unit.adapters.noting import Noting
 
 ROW = st.builds(Row, st.text("ab ", max_size=40), st.sampled_from([None, "a", "b"]))
@@ -151,12 +151,43 @@ def test_a_batch_without_room_halves_the_budget_and_work_goes_on(late: bool) -> 
     assert engine.made_room == made
 
 
-def test_a_single_row_without_room_is_an_error_and_costs_the_others_nothing() -> None:
+def score_batches(model: RowScorer[float], count: int) -> None:
+    """So many rounds of one batch each."""
+    for n in range(count):
+        assert model.score([Row(f"{n}")]) == [expected(Row(f"{n}"))]
+
+
+def test_a_budget_that_was_halved_comes_back_when_memory_does() -> None:
+    """Doubled after each run of good batches, to what is configured and no further."""
+    engine = Summing(room=300)
+    model = scorer(engine, budget=1000)
+    rows = [Row("a" * n) for n in range(1, 60)]
+    model.score(rows)
+    assert model.max_batch_tokens == 250
+    engine.room = 10**9
+    score_batches(model, 128)
+    assert model.max_batch_tokens == 500
+    score_batches(model, 1000)
+    assert model.max_batch_tokens == 1000
+
+
+def test_where_memory_is_gone_for_good_it_is_looked_for_ever_more_rarely() -> None:
+    """Making room costs a GPU its graphs: a thousand batches do it a few times."""
+    engine = Summing(room=300)
+    model = scorer(engine, budget=512)
+    large = [Row("a" * 50 + str(n)) for n in range(12)]
+    for _ in range(1000):
+        assert model.score(large) == [expected(row) for row in large]
+    assert 2 <= engine.made_room <= 7
+
+
+def test_no_memory_for_a_single_row_is_an_outage_and_costs_the_others_nothing() -> None:
     """It stands alone; the budget stays what it was."""
     engine = Summing(room=50)
     model = scorer(engine, budget=128)
-    with pytest.raises(ClassifierError, match="no memory for 1 texts"):
+    with pytest.raises(TransientError, match="no memory for 1 texts") as caught:
         model.score([Row("a" * 80)])
+    assert caught.value.reason == "model_unavailable"
     assert model.max_batch_tokens == 128
 
 
