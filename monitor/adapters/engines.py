@@ -72,7 +72,7 @@ def engine_of(
         left: whether short rows are filled up before the text; only where `parts` is None.
 
     Raises:
-        ConfigError: the device isn't there, or the backend can't run this model.
+        ConfigError: the device isn't there, the backend can't run this model, or its threads can't be pinned.
     """
     device = device_of(settings)
     if device.type == "cuda":

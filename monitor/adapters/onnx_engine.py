@@ -19,7 +19,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors  # type: ignor
 from monitor.adapters.encoder_parts import EncoderParts
 from monitor.adapters.onnx_graph import IDS, LENGTHS, TYPES, Precision, onnx_graph
 from monitor.adapters.token_rows import Started, TokenRow, fill
-from monitor.errors import ClassifierError
+from monitor.errors import ClassifierError, ConfigError
 
 log = logging.getLogger(__name__)
 _FAILURES = (errors.Fail, errors.RuntimeException, errors.EPFail, errors.InvalidArgument, errors.NotImplemented)
@@ -35,6 +35,9 @@ class OnnxEngine:
         threads: that compute, the calling one among them.
         pad_id: what the ids of short rows are filled up with.
         pinned: whether each thread keeps to a core of its own.
+
+    Raises:
+        ConfigError: threads are pinned, and there are fewer cores than threads.
     """
 
     def __init__(self, parts: EncoderParts, precision: Precision, threads: int, pad_id: int, *, pinned: bool) -> None:
@@ -44,11 +47,16 @@ class OnnxEngine:
         options = _options(threads)
         if pinned:
             cores = sorted(os.sched_getaffinity(0))[:threads]
+            if len(cores) < threads:
+                raise ConfigError(
+                    f"classifier.pin_threads: {threads} threads (classifier.threads) can't keep to a core each, for this "
+                    f"process has {len(cores)}; set classifier.threads to at most {len(cores)}"
+                )
             self._own_core = cores[0]
-            # Numbered from 1; the calling thread is none of the pool's.
-            options.add_session_config_entry(
-                "session.intra_op_thread_affinities", ";".join(str(core + 1) for core in cores[1:])
-            )
+            if others := cores[1:]:  # numbered from 1; the calling thread is none of the pool's
+                options.add_session_config_entry(
+                    "session.intra_op_thread_affinities", ";".join(str(core + 1) for core in others)
+                )
         self._session = _session(onnx_graph(parts, precision), options)
 
     def padded_length(self, length: int) -> int:

@@ -76,6 +76,8 @@ class RowScorer(Generic[T]):
         self._good, self._good_wanted = 0, _FEWEST_GOOD // 2
         self._cache: ScoreCache[TokenRow, T] = ScoreCache(cache_entries)
         self._threads = ThreadPoolExecutor(1, "tokenise")
+        # Its thread begins here: one that begins later has its core from the thread that scores, which may be pinned to one.
+        self._threads.submit(int).result()
         self.observer: ClassifyObserver = Unobserved()
 
     def score(self, rows: Sequence[Row]) -> list[T | None]:

@@ -33,6 +33,7 @@ from tests.tiny_checkpoints import two_head_folder
 
 TASKS = {"sentiment": 3, "topic": 7}
 BUDGET = 4096
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 PAD = 1
 _SHAPE: dict[str, Any] = {
     "vocab_size": 50,
@@ -292,13 +293,12 @@ def test_auto_takes_int8_where_it_is_exact_and_was_measured(monkeypatch: pytest.
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this operating system binds no thread to a core")
-def test_pinned_threads_keep_to_cores_of_their_own() -> None:
+@pytest.mark.parametrize("threads", sorted({1, CORES}))
+def test_pinned_threads_keep_to_cores_of_their_own(threads: int) -> None:
     """The calling one to the first; the thread that made the engine is left alone, and logits are what they were."""
     model = model_of("bert")
-    parts = encoder_parts(model.encoder.config, model.encoder, dict(model.heads.items()))
     cores = os.sched_getaffinity(0)
-    wanted = ClassifierSettings(device="cpu", backend="onnx", threads=len(cores), pin_threads=True)
-    runs = engine_of(model, parts, TASKS, PAD, wanted)
+    runs = _pinned(model, threads)
     asked = rows(4, 9)
 
     def run() -> tuple[set[int], Logits]:
@@ -310,6 +310,19 @@ def test_pinned_threads_keep_to_cores_of_their_own() -> None:
     assert kept == {min(cores)}
     assert os.sched_getaffinity(0) == cores
     assert told["topic"][1] == pytest.approx(told_by(model, asked[1])["topic"], abs=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this operating system binds no thread to a core")
+def test_more_pinned_threads_than_cores_are_a_mistake_in_the_settings() -> None:
+    """Which are named."""
+    with pytest.raises(ConfigError, match=r"classifier\.pin_threads: .* \(classifier\.threads\)"):
+        _pinned(model_of("bert"), CORES + 1)
+
+
+def _pinned(model: TwoHeadModel, threads: int) -> Engine:
+    parts = encoder_parts(model.encoder.config, model.encoder, dict(model.heads.items()))
+    wanted = ClassifierSettings(device="cpu", backend="onnx", threads=threads, pin_threads=True)
+    return engine_of(model, parts, TASKS, PAD, wanted)
 
 
 def test_whether_8_bit_products_are_exact_is_found_out() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import numpy as np
@@ -212,6 +214,30 @@ def test_a_chunk_is_tokenised_on_another_thread_while_the_model_works() -> None:
     assert model.score(rows) == [expected(row) for row in rows]
     assert len(readers) > 2
     assert threading.current_thread().name not in readers
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this operating system binds no thread to a core")
+def test_a_pinned_model_leaves_the_tokenising_thread_every_core() -> None:
+    """Else the two would share one, and neither would work while the other does."""
+    cores = os.sched_getaffinity(0)
+    kept: list[set[int]] = []
+
+    class Pinned(Summing):
+        def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
+            os.sched_setaffinity(0, {min(cores)})
+            return super().start(rows, budget)
+
+    def reading(rows: Sequence[Row]) -> list[TokenRow | None]:
+        kept.append(os.sched_getaffinity(0))
+        return encode(rows)
+
+    model = RowScorer[float](Pinned(), reading, decide, 128, 0)
+    with ThreadPoolExecutor(1) as scoring:
+        scoring.submit(model.score, [Row("a")]).result()
+        kept.clear()
+        scoring.submit(model.score, [Row(f"{n}") for n in range(200)]).result()
+    assert len(kept) > 1
+    assert all(one == cores for one in kept)
 
 
 def test_chunks_leave_no_batch_half_full() -> None:
