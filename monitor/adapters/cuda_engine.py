@@ -7,9 +7,9 @@ queued and padded while it runs. Tolerance: a row's probabilities alone and in a
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import cycle
 from typing import TypeVar
 
 import numpy as np
@@ -59,8 +59,7 @@ class CudaEngine:
         self._on_gpu = device.type == "cuda"
         self._graphs = compiled and self._on_gpu
         self._stream = torch.cuda.Stream(device) if self._on_gpu else None  # type: ignore[no-untyped-call]
-        self._slots = [_Slot(self._on_gpu) for _ in range(_SLOTS)]
-        self._next_slot = cycle(self._slots)
+        self._slots = deque(_Slot(self._on_gpu) for _ in range(_SLOTS))
         self._programs: dict[tuple[int, int], _Program] = {}
         self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
         self._model = self._fused(model) if compiled else model
@@ -74,9 +73,10 @@ class CudaEngine:
         """See Engine."""
         width = self.padded_length(max(row.length for row in rows))
         count = padded_rows(len(rows), budget // width)
-        slot = next(self._next_slot)
+        slot = self._slots[0]
         with _told_apart(len(rows)), self._streaming():
             self._queue(slot, rows, count, width)
+        self._slots.rotate(-1)  # not before: tries that failed would come round to one whose logits nobody took yet
         return Started(count * width, lambda: self._taken(slot, len(rows)))
 
     def make_room(self) -> None:

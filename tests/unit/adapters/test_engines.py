@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,27 @@ def test_batches_of_a_gpu_can_run_one_ahead() -> None:
         for i, row in enumerate(groups[number]):
             assert told["topic"][i] == pytest.approx(told_by(model_of("bert"), row)["topic"], abs=1e-4)
         ahead = following
+
+
+def test_batches_without_room_take_nothing_from_the_one_that_runs() -> None:
+    """However many fail behind it: its logits are its own."""
+    model = model_of("bert")
+
+    def small(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        if ids.shape[0] > 8:
+            raise torch.OutOfMemoryError("no room")
+        told: Mapping[str, torch.Tensor] = model(ids, mask, types)
+        return told
+
+    runs = CudaEngine(small, TASKS, torch.device("cpu"), PAD, compiled=False)
+    first, other = rows(5, 9)
+    ahead = runs.start([first], BUDGET)
+    for _ in range(2):
+        with pytest.raises(NoMemoryError):
+            runs.start([other] * 9, BUDGET)
+        runs.make_room()
+    runs.start([other], BUDGET)
+    assert ahead.take()["topic"][0] == pytest.approx(told_by(model, first)["topic"], abs=1e-4)
 
 
 def test_a_machine_that_can_not_compile_runs_the_model_as_it_is(
