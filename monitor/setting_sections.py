@@ -279,6 +279,15 @@ class WorkerSettings(_Section):
     max_round_records: int = Field(
         256, ge=1, le=100_000, description="Records a round; more is faster, later, and takes longer to drain."
     )
+    max_round_bytes: int = Field(
+        16_777_216,
+        ge=1024,
+        le=1_073_741_824,
+        description=(
+            "Bytes of keys and values a round, or one record that is larger; more keeps rounds of large records full, and "
+            "takes memory."
+        ),
+    )
     drain_seconds: float = Field(
         20.0, gt=0, le=600, description="How long a worker that is told to stop works on; the rest is read again."
     )

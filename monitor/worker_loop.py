@@ -57,7 +57,9 @@ class WorkerLoop:
         self._stuck_after_seconds = settings.kafka.max_poll_interval_seconds
         longest = min(LONGEST_SECONDS, settings.kafka.max_poll_interval_seconds / 3)
         self._outage = outage or Outage(clock, settings.worker.retry_limit_seconds, longest)
-        self._gathering = Gathering(settings.worker.max_round_records, settings.worker.max_wait_ms / 1000)
+        self._gathering = Gathering(
+            settings.worker.max_round_records, settings.worker.max_wait_ms / 1000, settings.worker.max_round_bytes
+        )
         self._prefetch: Prefetch[list[Work], Sequence[Work]] = Prefetch(pipeline.prepare, pipeline.score, clock)
         self._stop, self._abandon = threading.Event(), threading.Event()
         self._turned = clock.monotonic_seconds()

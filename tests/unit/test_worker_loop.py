@@ -228,6 +228,24 @@ def test_records_on_their_way_are_bounded_while_the_model_is_slow() -> None:
     assert bench.metric("sentiment_paused_partitions") == 0
 
 
+def test_bytes_on_their_way_are_bounded_while_the_model_is_slow() -> None:
+    """Polls are asked for what fits: few large records hold partitions back as many small ones do."""
+    bench = Bench(count=500, max_round_records=10_000, max_round_bytes=8192)
+    bench.classifier.go.clear()
+
+    def watch() -> None:
+        eventually(lambda: bench.metric("sentiment_paused_partitions") == PARTITIONS, "partitions are held back")
+        bench.classifier.go.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert bench.run()
+    watcher.join()
+    smallest = min(len(value) for values in bench.topic for value in values if value != b"no json")
+    assert bench.source.most_ahead <= 5 * 2 * 8192 / smallest, "a seventh of them is smaller"
+    assert bench.positions() == [500] * PARTITIONS
+
+
 def test_an_error_in_a_thread_ends_the_worker() -> None:
     """It is raised in the main thread; source and threads are let go of."""
     bench = Bench()
