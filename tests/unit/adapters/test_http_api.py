@@ -128,7 +128,8 @@ def test_spikes_come_with_their_stories() -> None:
     assert {(spike["dimension"], spike["key"]) for spike in spikes} == {("topic", "Earnings"), ("entity", "AAPL")}
     story = next(spike for spike in spikes if spike["dimension"] == "topic")["stories"][0]
     assert story["documents"] == 4
-    assert set(story) == {"title", "source", "url", "kind", "published", "documents", "negative_probability"}
+    fields = {"story", "title", "source", "url", "kind", "published", "documents", "negative_probability"}
+    assert set(story) == fields
 
 
 def test_stories_are_limited_to_the_hours_and_the_number_asked_for() -> None:
