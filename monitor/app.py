@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import signal
 import threading
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from monitor.adapters import kafka_connection, redis_connection
 from monitor.adapters.http_server import Answer, Handler, HttpServer, Query
@@ -166,27 +168,42 @@ def _serve(role: Worker | Exporter, host: str, port: int, setting: str, drain_se
         signals.over()
 
 
+class _Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
 class _Signals:
     """What a signal does: the first one lets the role stop, a second one hurries it; neither waits for ever.
 
     The process ends at the bound even if a library hangs: everything that was not applied is read again.
     """
 
-    def __init__(self, role: Worker | Exporter, drain_seconds: float) -> None:
+    def __init__(self, role: _Stoppable, drain_seconds: float) -> None:
         self._role, self._seconds = role, drain_seconds + _ABANDON_SECONDS
-        self._timer: threading.Timer | None = None
+        self._heard: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._attend, name="signals", daemon=True)
+        self._thread.start()
 
     def received(self, *_: object) -> None:
-        self.over()
-        self._role.stop()
-        self._timer = threading.Timer(self._seconds, _exit_now, (EXIT_OK, "stopping took too long"))
-        self._timer.daemon = True
-        self._timer.start()
-        self._seconds = _ABANDON_SECONDS
+        # A handler runs in the middle of whatever the main thread does, with the locks that it holds: this call needs none.
+        self._heard.put(True)
 
     def over(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._heard.put(False)
+        self._thread.join(_ABANDON_SECONDS)
+
+    def _attend(self) -> None:
+        bound: threading.Timer | None = None
+        while self._heard.get():
+            following = threading.Timer(self._seconds, _exit_now, (EXIT_OK, "stopping took too long"))
+            following.daemon = True
+            following.start()
+            if bound is not None:
+                bound.cancel()
+            bound, self._seconds = following, _ABANDON_SECONDS
+            self._role.stop()
+        if bound is not None:
+            bound.cancel()
 
 
 def _exit_now(code: int, why: str) -> None:
