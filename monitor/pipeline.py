@@ -210,9 +210,9 @@ class Pipeline:
             self._published.update(outcomes)
 
     def _confirm(self, work: Sequence[Work]) -> None:
-        """Raises TransientError if Redis forgot what was claimed since: what would be counted is to be decided anew."""
-        told = [scored for item in work for scored in item.scored if not scored.story.repeated]
-        self._stages.novelty.confirm([scored.document for scored in told], [scored.story for scored in told])
+        """Raises TransientError if a claim is gone that what is to be applied was decided by: it is decided anew."""
+        scored = [scored for item in work for scored in item.scored]
+        self._stages.novelty.confirm([one.document for one in scored], [one.story for one in scored])
 
     def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch

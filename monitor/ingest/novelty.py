@@ -73,18 +73,20 @@ class NoveltyIndex:
         """Asks once more for what `assign` answered, right before the documents are applied.
 
         Args:
-            documents: those that count; none that is `repeated`.
+            documents: all that are about to be applied.
             stories: theirs, in the same order.
 
         Raises:
-            TransientError: a claim is gone. The memory came back without its last writes; counted all the same, the next
-                reprint would begin the story once more, and the next copy of the document would count once more.
+            TransientError: a claim is gone, and is to be decided anew. The memory came back without its last writes; counted
+                all the same, the next reprint would begin the story once more, and the next copy of the document would count
+                once more. Or a copy counts for nothing beside a claim that was released since: it counts itself.
         """
         standing, _ = self._memory.look_up([document.id for document in documents], [])
         for claim, document, story in zip(standing, documents, stories, strict=True):
-            if claim is None or (claim.origin, claim.story_id) != (document.origin, story.id):
+            if not _stands(claim, document, story):
                 raise TransientError(
-                    f"the story of document {document.id} is not remembered any more: Redis has lost its last writes",
+                    f"the claim that decided document {document.id} is not remembered any more: Redis has lost its last "
+                    "writes, or the first copy could not be scored",
                     reason="redis_lost_writes",
                 )
 
@@ -137,3 +139,9 @@ def _sketches(documents: Sequence[Document]) -> list[Sketch]:
 def _story(claim: StoryClaim, document: Document) -> Story:
     repeated = claim.origin != document.origin
     return Story(claim.story_id, claim.first and not repeated, repeated)
+
+
+def _stands(claim: StoryClaim | None, document: Document, story: Story) -> bool:
+    if claim is None or story.repeated:
+        return claim is not None and claim.origin != document.origin
+    return (claim.origin, claim.story_id) == (document.origin, story.id)

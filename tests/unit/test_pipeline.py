@@ -63,11 +63,11 @@ class Path:
             trends=self.trends,
             clock=ManualClock(),
         )
-        self._pipeline = Pipeline(stages, TrendSettings(), WorkerMetrics(self.registry))
+        self.pipeline = Pipeline(stages, TrendSettings(), WorkerMetrics(self.registry))
 
     def process(self, *batches: PartitionBatch) -> None:
         """Takes what one poll brought through."""
-        self._pipeline.process(batches, self.source)
+        self.pipeline.process(batches, self.source)
 
     def count(self, metric: str, **labels: str) -> float:
         """A counter's value."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from monitor.errors import TransientError
 from tests.builders import batch
@@ -35,3 +37,34 @@ def test_a_batch_that_comes_again_is_published_once() -> None:
             path.process(records)
     path.process(records)
     assert ([one.document.id for one in path.sink.scored], len(path.sink.dead)) == (["a"], 1)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1, max_size=10),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
+@example([("a", True), ("a", False)], 1, 2)
+@settings(max_examples=50)
+def test_a_mended_copy_counts_however_far_ahead_rounds_are_prepared(
+    told: list[tuple[str, bool]], size: int, ahead: int
+) -> None:
+    """Each id counts once if any of its copies can be scored; a round that was decided too early is decided anew."""
+    path, position = Path(partitions=1), 0
+    values = [
+        news(name, "POISON {}" if poison else f"Profit falls at {{}} {at}") for at, (name, poison) in enumerate(told)
+    ]
+    failures = 0
+    while position < len(values):
+        begins = range(position, min(len(values), position + size * ahead), size)
+        rounds = [path.pipeline.prepare([batch(values[at : at + size], begin=at)]) for at in begins]
+        try:
+            for work in rounds:
+                path.pipeline.finish(path.pipeline.score(work), path.source)
+                position = path.source.committed[0]
+        except TransientError:
+            failures += 1
+            assert failures <= len(values), "it makes no progress"
+    assert path.documents() == len({name for name, poison in told if not poison})
+    dead = int(path.count("dead_letters", reason="model_failed"))
+    assert path.documents() + path.count("repeated_documents") + dead == len(values)
