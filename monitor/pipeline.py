@@ -134,7 +134,8 @@ class Pipeline:
             # What counted for nothing because of a document that turns out to be unscorable counts in its place.
             waiting = [one for one in told if one.story.repeated and one.document.id in failed]
             if waiting:
-                self._stages.novelty.release([failed[one.document.id] for one in waiting])
+                first = [failed[one.document.id] for one in waiting]
+                self._release([(one.item, one.document) for one in first])
                 stories = self._stages.novelty.assign([one.document for one in waiting])
                 for one, story in zip(waiting, stories, strict=True):
                     one.story = story
@@ -170,19 +171,18 @@ class Pipeline:
             except InvalidMessageError as exc:
                 item.dead.append(DeadLetter(record, exc.reason, str(exc)))
 
-    def _classify(self, told: Sequence[_Told]) -> dict[str, Document]:
+    def _classify(self, told: Sequence[_Told]) -> dict[str, _Told]:
         """Fills in the results; returns the documents that could not be scored, by id."""
         readable = [one for one in told if one.document.language in self._stages.classifier.languages]
         with self._timed("classify", len(readable)):
             results = classify_isolating(self._stages.classifier, [one.document for one in readable])
         for one, result in zip(readable, results, strict=True):
             one.result = result
-        return {one.document.id: one.document for one in readable if isinstance(one.result, ClassifierError)}
+        return {one.document.id: one for one in readable if isinstance(one.result, ClassifierError)}
 
     def _settle(self, work: Sequence[Work]) -> None:
         """Lets unscorable documents give their claims back; what had joined a story that is gone begins it anew."""
-        if unscorable := [document for item in work for document in item.unscorable]:
-            self._stages.novelty.release(unscorable)
+        self._release([(item, document) for item in work for document in item.unscorable])
         joined = [(item, i) for item in work for i, scored in enumerate(item.scored) if _joins(scored.story)]
         if not joined:
             return
@@ -190,6 +190,18 @@ class Pipeline:
         stories = self._stages.novelty.settle([scored.document for scored in before], [s.story for s in before])
         for (item, i), story in zip(joined, stories, strict=True):
             item.scored[i] = replace(item.scored[i], story=story)
+
+    def _release(self, unscorable: Sequence[tuple[Work, Document]]) -> None:
+        """Gives claims back, but none of a partition that is another's by now: it has read the same record, and may count it.
+
+        The trends are asked, since a worker that was frozen hears of it there first; position 0 moves nothing.
+        """
+        held = {(item.batch.partition, item.batch.epoch) for item, _ in unscorable}
+        skip = self._stages.trends.skip_to
+        ours = {one for one in held if skip(*one, 0).result is not ApplyResult.STALE_EPOCH}
+        documents = [document for item, document in unscorable if (item.batch.partition, item.batch.epoch) in ours]
+        if documents:
+            self._stages.novelty.release(documents)
 
     def _publish(self, work: Sequence[Work]) -> None:
         """Publishes what a batch that comes again, because step 4 failed, did not publish as the very same before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -68,3 +70,25 @@ def test_a_mended_copy_counts_however_far_ahead_rounds_are_prepared(
     assert path.documents() == len({name for name, poison in told if not poison})
     dead = int(path.count("dead_letters", reason="model_failed"))
     assert path.documents() + path.count("repeated_documents") + dead == len(values)
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["at its end", "while it is scored"])
+def test_a_worker_that_wakes_up_late_takes_no_claim_back(copied: bool) -> None:
+    """Another one has read the record it failed on, and counted it: the next copy of it counts for nothing."""
+    path = Path(partitions=1)
+    values = [news("a"), news("a")] if copied else [news("a")]
+    path.classifier.failing_words = {"plant a"}
+    frozen = path.pipeline.prepare([batch([*values, news("b")])])
+    if not copied:
+        path.pipeline.score(frozen)
+    epoch = path.trends.assign(0, 0).epoch
+    path.classifier.failing_words = set()
+    path.process(batch([*values, news("b")], epoch=epoch))
+    path.classifier.failing_words = {"plant a"}
+    if copied:
+        path.pipeline.score(frozen)
+    with suppress(TransientError):
+        path.pipeline.finish(frozen, path.source)
+    path.classifier.failing_words = set()
+    path.process(batch([news("a")], begin=len(values) + 1, epoch=epoch))
+    assert (path.documents(), path.count("repeated_documents")) == (2, len(values))
