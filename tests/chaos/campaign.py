@@ -49,8 +49,12 @@ class Outcome:
 
     @property
     def sound(self) -> bool:
-        """Whether counts are exact and nothing else went wrong."""
-        return self.verdict.exact and not (self.wanted.absent or self.stuck or self.surprises)
+        """Whether counts are exact, of anything at all, and nothing else went wrong."""
+        return (
+            self.verdict.documents > 0
+            and self.verdict.exact
+            and not (self.wanted.absent or self.stuck or self.surprises)
+        )
 
 
 class Campaign:
