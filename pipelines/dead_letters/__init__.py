@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import argparse
 
+AGAIN = (
+    "replay those that were replayed before too; a document that was counted longer than ingest.story_horizon_hours ago "
+    "counts again"
+)
 SHOWN = 50  # letters that `list` shows where nothing else is said
 
 
@@ -31,7 +35,7 @@ def add_dead_letter_commands(parser: argparse.ArgumentParser, shared: argparse.A
     _add_filters(replay)
     replay.add_argument("--limit", type=int, metavar="N", help="most letters replayed (default: all)")
     replay.add_argument("--dry-run", action="store_true", help="say what would be replayed; write nothing")
-    replay.add_argument("--again", action="store_true", help="replay those that were replayed before too")
+    replay.add_argument("--again", action="store_true", help=AGAIN)
     replay.add_argument("--json", action="store_true", help="one JSON object a letter and a last one with the sums")
 
 

@@ -94,6 +94,12 @@ def _replay(args: argparse.Namespace, settings: Settings, console: Console) -> i
     options = ReplayOptions(settings.kafka.raw_topic, _positive(args.limit), args.again, args.dry_run)
     wanted, clock = filter_from(args), SystemClock()
     ledger = _ledger(settings, clock)
+    if args.again and not args.json:
+        _say(
+            console,
+            f"--again: documents that were counted more than {settings.ingest.story_horizon_hours:g} hours ago "
+            "(ingest.story_horizon_hours) count again",
+        )
     tell = _tell_json if args.json else partial(_tell, console, args.dry_run)
     with DeadLetterTopic(settings.kafka, clock) as topic, RawReplay(settings.kafka, clock) as target:
         summary = replay(_matching(topic, wanted), target, ledger, options, tell)

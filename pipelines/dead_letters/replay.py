@@ -15,6 +15,7 @@ from monitor.adapters.kafka_dead_letters import StoredLetter
 from monitor.adapters.kafka_headers import KEY_BYTES
 
 BATCH_LETTERS, BATCH_BYTES = 500, 8 * 1024 * 1024
+REMEMBERED = 100_000  # of a dry run's letters, those that come last: copies lie close together
 Source = tuple[str, int, int]
 
 # What becomes of a letter that is asked for.
@@ -103,6 +104,8 @@ def replay(
         TransientError: the target or the ledger failed; what was told is done, and begun anew the rest follows.
     """
     summary = ReplaySummary()
+    if options.dry_run:
+        ledger = _Supposed(ledger)
     for batch in _batches(letters):
         left = None if options.limit is None else options.limit - summary.replayed
         if left is not None and left <= 0:
@@ -113,6 +116,22 @@ def replay(
     return summary
 
 
+class _Supposed:
+    """A ledger that remembers what a dry run would have noted, up to a bound, and leaves the real one alone."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._noted: dict[Source, None] = {}
+
+    def known(self, sources: Collection[Source]) -> set[Source]:
+        return self._ledger.known(sources) | (self._noted.keys() & sources)
+
+    def note(self, sources: Collection[Source]) -> None:
+        self._noted |= dict.fromkeys(sources)
+        while len(self._noted) > REMEMBERED:
+            del self._noted[next(iter(self._noted))]
+
+
 def _replay_batch(
     batch: Sequence[StoredLetter], target: Target, ledger: Ledger, options: ReplayOptions, left: int | None
 ) -> list[tuple[StoredLetter, str]]:
@@ -120,8 +139,8 @@ def _replay_batch(
     chosen = [letter for letter, fate in zip(batch, fates, strict=True) if fate == REPLAYED][:left]
     if left is not None and len(chosen) == left:  # what comes after the last one was not looked at
         batch = batch[: batch.index(chosen[-1]) + 1]
-    if chosen and not options.dry_run:
-        refused = target.send(chosen)
+    if chosen:
+        refused = set() if options.dry_run else target.send(chosen)
         fates = [TOO_LARGE if one.place in refused else fate for one, fate in zip(batch, fates, strict=False)]
         ledger.note([one.source for one in chosen if one.source is not None and one.place not in refused])
     return list(zip(batch, fates, strict=False))

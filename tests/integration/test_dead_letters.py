@@ -208,6 +208,7 @@ def test_replay_says_what_it_skips_and_repeats_nothing_by_accident(
     assert command(settings, "replay", "--again", "--limit", "1") == 0
     said = capsys.readouterr().out
     assert "1 letter replayed" in said
+    assert "72 hours ago (ingest.story_horizon_hours) count again" in said
     assert "attempt 1, from" in said
     assert command(settings, "replay") == 1
     said = capsys.readouterr().out

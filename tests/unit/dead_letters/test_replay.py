@@ -105,6 +105,17 @@ def test_a_dry_run_decides_and_writes_nothing() -> None:
     assert replayed(letters, target, ledger) == [REPLAYED, EMPTY, REPLAYED]
 
 
+@pytest.mark.parametrize("apart", [1, BATCH_LETTERS, 3 * BATCH_LETTERS])
+def test_a_dry_run_tells_what_a_replay_would(apart: int) -> None:
+    """Copies in other batches too; the ledger knows nothing of it afterwards."""
+    letters = [letter(i) for i in range(apart)] + [letter(apart, source_offset="100"), letter(apart + 1)]
+    ledger = MemoryLedger()
+    supposed = replayed(letters, RecordingTarget(), ledger, dry_run=True)
+    assert ledger.noted == set()
+    assert supposed == replayed(letters, RecordingTarget(), ledger)
+    assert supposed.count(REPLAYED) == apart + 1
+
+
 @given(st.lists(st.booleans(), max_size=30), st.integers(1, 8))
 def test_a_limit_counts_what_is_replayed_and_ends_with_it(whole: list[bool], limit: int) -> None:
     """Skipped letters count for nothing; what comes after the last one is left for the next time."""
