@@ -21,7 +21,8 @@ from monitor.errors import ClassifierError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", np.ndarray, torch.Tensor)
-# Attention's kernels want widths that 8 divides; between powers of two one step keeps the padding below a third.
+# Attention's kernels want widths that 8 divides; between powers of two one step keeps the padding below a third. Above
+# the last it goes on so.
 _WIDTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 # By length, since each row is asked for.
 _WIDTH_OF = [next(width for width in _WIDTHS if width >= length) for length in range(_WIDTHS[-1] + 1)]
@@ -40,6 +41,7 @@ class CudaEngine:
         pad_id: what the ids of short rows are filled up with.
         compiled: whether torch.compile fuses the model, and CUDA graphs replay its passes.
         left: whether short rows are filled up before the text.
+        positions: how wide the model can be asked at most; None where it has no such limit.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class CudaEngine:
         *,
         compiled: bool,
         left: bool = False,
+        positions: int | None = None,
     ) -> None:
         self._left = left
+        self._positions = positions
         self._tasks = dict(tasks)
         self._device = device
         self._pad_id = pad_id
@@ -66,7 +70,8 @@ class CudaEngine:
 
     def padded_length(self, length: int) -> int:
         """See Engine."""
-        return _WIDTH_OF[length] if length < len(_WIDTH_OF) else -(-length // _WIDTHS[0]) * _WIDTHS[0]
+        width = _WIDTH_OF[length] if length < len(_WIDTH_OF) else _wide(length)
+        return width if self._positions is None else max(length, min(width, self._positions))
 
     @torch.inference_mode()
     def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
@@ -85,6 +90,8 @@ class CudaEngine:
             if self._stream is not None:
                 self._stream.synchronize()  # what is queued still uses them
             self._programs.clear()
+            # The old one is gone with the last of its graphs.
+            self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
             if self._on_gpu:
                 torch.cuda.empty_cache()
 
@@ -151,6 +158,12 @@ class CudaEngine:
 def padded_rows(rows: int, most: int) -> int:
     """Rows of a batch rounded up to a power of two, or to the full batch: sizes that are few, most batches being full."""
     return max(rows, min(most, max(_FEWEST_ROWS, 1 << (rows - 1).bit_length())))
+
+
+def _wide(length: int) -> int:
+    """The next power of two, or three quarters of it."""
+    power = 1 << (length - 1).bit_length()
+    return power * 3 // 4 if length <= power * 3 // 4 else power
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from monitor.settings import ClassifierSettings
 log = logging.getLogger(__name__)
 # A batch of this fits a core's cache: larger ones were slower (docs/benchmarks.md). A GPU's products want many rows.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 512, 32_768
+# Some families number positions from behind the padding piece, and never use the first two.
+_UNUSED_POSITIONS = 2
 # Weights as constants of an ONNX graph have to fit into one message of 2 GiB.
 _MOST_GRAPH_BYTES = 1_900_000_000
 
@@ -77,9 +79,8 @@ def engine_of(
     device = device_of(settings)
     if device.type == "cuda":
         whole = model.to(device) if parts is None else TorchEncoder(parts).to(device, torch.bfloat16)
-        return CudaEngine(
-            whole.eval(), tasks, device, pad_id, compiled=settings.compile and parts is not None, left=left
-        )
+        compiled, positions = settings.compile and parts is not None, positions_of(model, parts)
+        return CudaEngine(whole.eval(), tasks, device, pad_id, compiled=compiled, left=left, positions=positions)
     backend = backend_of(parts, settings, verified=verified)
     log.info("runs on the CPU by %s", backend)
     if backend == "torch" or parts is None:
@@ -89,6 +90,15 @@ def engine_of(
         raise ConfigError("classifier.pin_threads: this operating system binds no thread to a core; leave it false")
     precision: Precision = "int8" if backend == "onnx_int8" else "float32"
     return OnnxEngine(parts, precision, threads, pad_id, pinned=settings.pin_threads)
+
+
+def positions_of(model: nn.Module, parts: EncoderParts | None) -> int | None:
+    """How many tokens, padding included, a model can be asked; None where its configuration tells no limit."""
+    if parts is not None:
+        return len(parts.positions)
+    told = (getattr(getattr(part, "config", None), "max_position_embeddings", None) for part in model.modules())
+    table = next((most for most in told if isinstance(most, int) and most > _UNUSED_POSITIONS), None)
+    return None if table is None else table - _UNUSED_POSITIONS
 
 
 def backend_of(parts: EncoderParts | None, settings: ClassifierSettings, *, verified: bool) -> str:

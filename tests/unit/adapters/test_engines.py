@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import BertConfig, ElectraConfig, MPNetConfig, PretrainedConfig, RobertaConfig
 
-from monitor.adapters import cuda_engine, engines, onnx_engine
-from monitor.adapters.cuda_engine import CudaEngine, padded_rows
+from monitor.adapters import engines, onnx_engine
+from monitor.adapters.cuda_engine import CudaEngine
 from monitor.adapters.encoder_parts import encoder_parts
 from monitor.adapters.engines import batch_tokens_of, device_of, engine_of
 from monitor.adapters.onnx_engine import int8_is_exact
 from monitor.adapters.onnx_graph import quantised
-from monitor.adapters.token_rows import Engine, Logits, NoMemoryError, TokenRow, token_row
+from monitor.adapters.token_rows import Engine, Logits, NoMemoryError
 from monitor.adapters.torch_classifier import TorchClassifier, probabilities
 from monitor.adapters.torch_encoder import TorchEncoder
 from monitor.adapters.torch_engine import TorchEngine
@@ -30,37 +27,13 @@ from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import ModelInput, Score
 from monitor.settings import ClassifierSettings
 from tests.tiny_checkpoints import two_head_folder
+from tests.unit.adapters.tiny_encoders import BUDGET, FAMILIES, PAD, TASKS, model_of, rows, told_by
 
-TASKS = {"sentiment": 3, "topic": 7}
-BUDGET = 4096
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-PAD = 1
-_SHAPE: dict[str, Any] = {
-    "vocab_size": 50,
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 40,
-    "initializer_range": 0.3,
-    "pad_token_id": PAD,
-}
-FAMILIES: dict[str, PretrainedConfig] = {
-    "bert": BertConfig(**_SHAPE),
-    "electra": ElectraConfig(**_SHAPE, embedding_size=16),
-    "roberta": RobertaConfig(**_SHAPE, type_vocab_size=1),
-    "mpnet": MPNetConfig(**_SHAPE),
-}
 TORN = ("bert", "electra", "roberta")
 # The largest difference of a probability that the engines' docstrings allow, in whatever company a row stands.
 TOLERANCE = {"torch": 1e-4, "onnx": 1e-4, "onnx_int8": 0.02, "cuda": 1e-4}
 WORDS = ("profit", "falls", "rises", "oil", "bank", "apple", "oracle", "at", "7", "13")
-
-
-def model_of(family: str) -> TwoHeadModel:
-    """An untrained one, the same each time."""
-    torch.manual_seed(3)
-    return TwoHeadModel(FAMILIES[family], TASKS).eval()
 
 
 def engine(family: str, backend: str) -> Engine:
@@ -72,22 +45,6 @@ def engine(family: str, backend: str) -> Engine:
         return CudaEngine(whole, TASKS, torch.device("cpu"), PAD, compiled=False)
     wanted = ClassifierSettings.model_validate({"device": "cpu", "backend": backend, "threads": 1})
     return engine_of(model, parts, TASKS, PAD, wanted)
-
-
-def rows(*lengths: int, segments: bool = False) -> list[TokenRow]:
-    """Random ids; with `segments` the second half of each is a second text."""
-    source = np.random.default_rng(sum(lengths))
-    return [
-        token_row(source.integers(5, 50, n).tolist(), [int(segments and i > n // 2) for i in range(n)]) for n in lengths
-    ]
-
-
-def told_by(model: TwoHeadModel, row: TokenRow) -> dict[str, np.ndarray]:
-    """The logits of one row by the family's own modules."""
-    ids = torch.from_numpy(np.frombuffer(row.ids, np.uint32).astype(np.int64))[None]
-    types = torch.tensor([list(row.types or bytes(row.length))])
-    with torch.inference_mode():
-        return {task: values[0].numpy() for task, values in model(ids, torch.ones_like(ids), types).items()}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +68,7 @@ def test_an_engines_logits_are_those_of_the_familys_own_modules(family: str, bac
 
 @pytest.mark.parametrize("family", TORN)
 def test_in_int8_no_row_depends_on_another(family: str) -> None:
-    """Its scales are its own: beside rows of any size and length it is what it is alone, as in full precision where its
-    products are exact.
-    """
+    """Its scales are its own: beside any rows it is what it is alone, and where products are exact nearly to the bit."""
     allowed = TOLERANCE["onnx" if int8_is_exact() else "onnx_int8"]
     runs = engine(family, "onnx_int8")
     asked = rows(5, 2, 17, 9, 30, 3)
@@ -213,90 +168,16 @@ def test_a_lack_of_memory_is_told_from_a_failing_model(made: str) -> None:
             runs.start(rows(4), BUDGET)
 
 
-@pytest.mark.parametrize(
-    ("raised", "told"), [(torch.OutOfMemoryError("no room"), NoMemoryError), (RuntimeError("broken"), ClassifierError)]
-)
-def test_what_a_gpu_says_only_when_it_is_waited_for_is_told_apart_too(
-    monkeypatch: pytest.MonkeyPatch, raised: Exception, told: type[Exception]
-) -> None:
-    """Most of its errors show then."""
-    runs = engine("bert", "cuda")
-    started = runs.start(rows(4), BUDGET)
-
-    def failing(slot: object) -> None:
-        raise raised
-
-    monkeypatch.setattr(cuda_engine._Slot, "_wait", failing)
-    with pytest.raises(told, match=str(raised)):
-        started.take()
-
-
-@given(st.integers(1, 512), st.integers(1, 3000), st.integers(64, 65_536))
-def test_a_gpus_sizes_are_few_and_hold_what_they_must(length: int, count: int, budget: int) -> None:
-    """Widths that 8 divides; rows to a power of two or a full batch, never less than there are."""
-    runs = CudaEngine(_nothing, TASKS, torch.device("cpu"), PAD, compiled=False)
-    width = runs.padded_length(length)
-    assert width % 8 == 0
-    assert length <= width <= max(8, 2 * length)
-    most = budget // width
-    padded = padded_rows(count, most)
-    assert padded >= count
-    assert padded in (count, most) or padded & (padded - 1) == 0
-    assert padded <= max(count, most)
-
-
-def _nothing(*values: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {}
-
-
-def test_batches_of_a_gpu_can_run_one_ahead() -> None:
-    """What was started first keeps its logits while the next ones use the memory in turn."""
-    runs = engine("bert", "cuda")
-    groups: Sequence[list[TokenRow]] = [rows(5, 9), rows(7), rows(30, 2, 4), rows(5, 9)]
-    ahead = runs.start(groups[0], BUDGET)
-    for number, group in enumerate(groups[1:]):
-        following = runs.start(group, BUDGET)
-        told = ahead.take()
-        for i, row in enumerate(groups[number]):
-            assert told["topic"][i] == pytest.approx(told_by(model_of("bert"), row)["topic"], abs=1e-4)
-        ahead = following
-
-
-def test_batches_without_room_take_nothing_from_the_one_that_runs() -> None:
-    """However many fail behind it: its logits are its own."""
-    model = model_of("bert")
-
-    def small(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
-        if ids.shape[0] > 8:
-            raise torch.OutOfMemoryError("no room")
-        told: Mapping[str, torch.Tensor] = model(ids, mask, types)
-        return told
-
-    runs = CudaEngine(small, TASKS, torch.device("cpu"), PAD, compiled=False)
-    first, other = rows(5, 9)
-    ahead = runs.start([first], BUDGET)
-    for _ in range(2):
-        with pytest.raises(NoMemoryError):
-            runs.start([other] * 9, BUDGET)
-        runs.make_room()
-    runs.start([other], BUDGET)
-    assert ahead.take()["topic"][0] == pytest.approx(told_by(model, first)["topic"], abs=1e-4)
-
-
-def test_a_machine_that_can_not_compile_runs_the_model_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """torch.compile needs a C compiler; that it found none is said, and scores are the same."""
-
-    def failing(*values: torch.Tensor) -> dict[str, torch.Tensor]:
-        raise RuntimeError("no C compiler")
-
-    monkeypatch.setattr(torch, "compile", lambda model, dynamic: failing)
-    model = model_of("bert")
-    runs = CudaEngine(model, TASKS, torch.device("cpu"), PAD, compiled=True)
-    assert "no C compiler" in caplog.text
-    (row,) = rows(9)
-    assert runs.start([row], BUDGET).take()["topic"][0] == pytest.approx(told_by(model, row)["topic"], abs=1e-4)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_how_wide_a_model_can_be_asked_is_known(family: str) -> None:
+    """The pass of that width works, and of a model without positions no limit is told."""
+    model = model_of(family)
+    parts = encoder_parts(model.encoder.config, model.encoder, dict(model.heads.items()))
+    most = engines.positions_of(model, parts)
+    assert most is not None
+    assert 38 <= most <= 40
+    told_by(model, rows(most)[0])
+    assert engines.positions_of(torch.nn.Linear(1, 1), None) is None
 
 
 def test_auto_takes_int8_where_it_is_exact_and_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
