@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from kafka import KafkaProducer
@@ -23,7 +24,7 @@ from monitor.ports import Clock
 from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-_FLUSH_SECONDS = 30.0
+_LONGEST_FLUSH_SECONDS = 30.0
 # Key, value and headers of a dead letter; the rest is for framing.
 _DEAD_BYTES = DEAD_TOPIC_BYTES - 64 * 1024
 _SMALL_DEAD_BYTES = 256 * 1024
@@ -44,6 +45,8 @@ class KafkaSink:
         self._clock = clock
         self._pending: list[Any] = []
         self._dead_bytes = _DEAD_BYTES
+        # A round's flush is one turn of the worker's loop, with others to come: it must not cost the partitions.
+        self._flush_seconds = min(_LONGEST_FLUSH_SECONDS, settings.max_poll_interval_seconds / 3)
         self._producer: KafkaProducer | None = None
 
     def publish_scored(self, documents: Sequence[ScoredDocument]) -> None:
@@ -66,9 +69,10 @@ class KafkaSink:
             return
         try:
             with translated():
-                self._ready_producer().flush(timeout=_FLUSH_SECONDS)
+                until = monotonic() + self._flush_seconds
+                self._ready_producer().flush(timeout=self._flush_seconds)
                 for future in pending:
-                    future.get(timeout=_FLUSH_SECONDS)
+                    future.get(timeout=max(0.0, until - monotonic()))
         except TransientError as exc:
             self._learn_from(exc)
             self.close()
@@ -100,9 +104,9 @@ class KafkaSink:
             linger_ms=5,
             batch_size=65_536,
             max_request_size=DEAD_TOPIC_BYTES,
-            max_block_ms=10_000,
-            delivery_timeout_ms=int(_FLUSH_SECONDS * 1000),
-            request_timeout_ms=15_000,
+            max_block_ms=int(min(10.0, self._flush_seconds) * 1000),
+            delivery_timeout_ms=int(self._flush_seconds * 1000),
+            request_timeout_ms=int(self._flush_seconds * 500),
             metrics_enabled=False,  # the library's own cost time with each record and request; ours are in metrics.py
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
+from time import monotonic
 
 import pytest
 from kafka import KafkaAdminClient
@@ -12,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from monitor.adapters.kafka_connection import ensure_topics
 from monitor.adapters.kafka_sink import KafkaSink
+from monitor.embedded.kafka import EmbeddedKafka
 from monitor.errors import ConfigError, TransientError
 from monitor.messages import DeadLetter, Document, Kind, RawRecord, Score, ScoredDocument, Story
 from monitor.settings import KafkaSettings
@@ -222,6 +225,27 @@ def test_what_the_broker_refuses_fails_the_flush(
     with pytest.raises(TransientError):
         sink.flush()
     sink.flush()
+
+
+@pytest.mark.usefixtures("refused_connections")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # see the fixture
+def test_a_flush_in_vain_takes_a_share_of_what_the_group_waits_for_its_worker(tmp_path: Path) -> None:
+    """TransientError in time, however many batches there are: an outage of the broker doesn't cost the partitions too."""
+    with EmbeddedKafka(run_dir=tmp_path / "own-kafka", say=lambda line: None) as broker:
+        settings = KafkaSettings(bootstrap_servers=broker.address, max_poll_interval_seconds=10.0)
+        admin = KafkaAdminClient(bootstrap_servers=broker.address)
+        ensure_topics(admin, settings)
+        admin.close()
+        sink = KafkaSink(settings, ManualClock(NOON_MS))
+        record = RawRecord(0, 1, b"key", b"x" * 70_000, NOON_MS)
+        sink.publish_dead([DeadLetter(record, "oversized", "")])
+        sink.flush()
+    sink.publish_dead([DeadLetter(record, "oversized", "")] * 4)
+    began = monotonic()
+    with pytest.raises(TransientError):
+        sink.flush()
+    assert monotonic() - began < 10.0 * 2 / 3
+    sink.close()
 
 
 def test_topics_that_may_not_be_created_are_asked_for_by_name(
