@@ -6,6 +6,7 @@ for; and once none of the nodes that it has learned of answers, it never asks th
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ClusterError, RedisClusterException
 from redis.retry import Retry
 
+log = logging.getLogger(__name__)
 # What the library trips over, instead of an error of its own, when an answer names a node that it hasn't heard of yet.
 _TRIPPED = (AttributeError, KeyError, IndexError)
 
@@ -35,6 +37,7 @@ class LazyCluster(RedisCluster):
         self._gate = threading.RLock()
         self._joined = False
         self._joining = False
+        self._tripped = False
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Sends a command to the node that serves its keys, and follows where that sends it.
@@ -73,6 +76,11 @@ class LazyCluster(RedisCluster):
             raise
         except _TRIPPED as exc:
             self._leave()
+            if not self._tripped:  # once: a mistake in a program would hide behind it for ever
+                self._tripped = True
+                log.warning(
+                    "the library stumbled over an answer of the Redis Cluster, or a program over it", exc_info=exc
+                )
             raise ClusterError("the cluster named a node that is not known yet") from exc
 
     def _join(self) -> None:

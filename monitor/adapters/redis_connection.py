@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -32,6 +33,7 @@ _NO_WRITES_ERRORS = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDown
 _CLUSTER_ERRORS = (redis.exceptions.ClusterError, redis.exceptions.TryAgainError, redis.exceptions.SlotNotCoveredError)
 _CLUSTER_WORDS = ("non local key", "not covered", "could not agree", "No targets were found")
 _ELSEWHERE = (redis.exceptions.AskError, redis.exceptions.ClusterCrossSlotError)
+_USER = re.compile(r"\b[Uu]ser \S+ has no")  # how a server names it
 _IS_CLUSTER = "redis.url names a node of a Redis Cluster, but redis.cluster is false: set it to true"
 _SAME_EVERYWHERE: dict[str, Any] = {
     "socket_timeout": 10.0,
@@ -157,7 +159,8 @@ def _translation(exc: Exception) -> Exception | None:
     """The error to raise in place of one of the library's; None if it is not foreseen."""
     errors, words = redis.exceptions, str(exc)
     if isinstance(exc, errors.NoPermissionError) or "ACL failure in script" in words:
-        return ConfigError(f"redis.url: its user may not do what the monitor needs: {exc}", reason="redis_auth")
+        nameless = _USER.sub("it has no", words)
+        return ConfigError(f"redis.url: its user may not do what the monitor needs: {nameless}", reason="redis_auth")
     if isinstance(exc, errors.AuthenticationError):
         return ConfigError(f"redis.url: the server refuses its user or password: {exc}", reason="redis_auth")
     if isinstance(exc, errors.ConnectionError | errors.TimeoutError):

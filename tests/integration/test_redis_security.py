@@ -129,6 +129,7 @@ def test_a_worker_without_one_of_its_rights_is_told_so_before_it_counts(
     with pytest.raises(ConfigError, match=rf"redis\.url: its user may not .*{right[1:]}") as caught:
         work(settings_of(server, "worker"))
     assert caught.value.reason == "redis_auth"
+    assert "user worker" not in str(caught.value).lower(), "the user's name is nobody's business"
     assert not admin.keys("sentiment:{0}:b:*")
     assert admin.hget("sentiment:{0}:state", "position") in (None, b"0")
 
