@@ -1,7 +1,7 @@
 """A worker's main thread: polls, hands rounds over, finishes what comes back, retries, drains.
 
-It alone talks to the source, and through `Pipeline.finish` to the sink and the step into the trends. Nothing it drops is lost: it was not
-applied, and is read again. It never waits for the model: memory is bounded by what it holds back, membership goes on.
+It alone talks to the source, and through `Pipeline.finish` to the sink and the step into the trends. Nothing it drops is
+lost: it was not applied, and is read again. It never waits for the model: memory is bounded by what it holds back.
 """
 
 from __future__ import annotations
