@@ -24,7 +24,7 @@ from monitor.ports import Clock
 from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-_LONGEST_FLUSH_SECONDS = 30.0
+_LONGEST_FLUSH_SECONDS = 20.0
 # Key, value and headers of a dead letter; the rest is for framing.
 _DEAD_BYTES = DEAD_TOPIC_BYTES - 64 * 1024
 _SMALL_DEAD_BYTES = 256 * 1024
@@ -87,6 +87,7 @@ class KafkaSink:
             producer.close(timeout=3)
         except (kafka_errors.KafkaError, OSError) as exc:
             log.warning("closing the producer failed: %s", exc)
+            _abort(producer)
 
     def _learn_from(self, exc: TransientError) -> None:
         if isinstance(exc.__cause__, _TOO_LARGE):
@@ -136,6 +137,19 @@ class KafkaSink:
             self.close()
             raise
         self._pending.append(future)
+
+
+def _abort(producer: KafkaProducer) -> None:
+    """Ends the thread of a producer that could not be closed: the library leaves it running, dialling for ever."""
+    sender = producer._sender
+    if sender is None:
+        return
+    sender.force_close()
+    sender.join(3)
+    try:
+        producer.close(timeout=3)
+    except (kafka_errors.KafkaError, OSError) as exc:
+        log.warning("a producer was given up: %s", exc)
 
 
 def _fitted(key: bytes | None, value: bytes | None, room: int) -> tuple[bytes | None, bytes | None, dict[str, str]]:

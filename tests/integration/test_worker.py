@@ -187,7 +187,7 @@ def test_kafka_gone_in_mid_work_stops_consuming_and_loses_nothing(
             send(settings, told)
             eventually(lambda: sum(positions(settings).values()) > 100, "a part is applied")
             broker.kill()
-            eventually(lambda: worker.status("/readyz") == 503, "the worker is not ready", 60)
+            eventually(lambda: worker.status("/readyz") == 503, "the worker is not ready", 120)
             eventually(lambda: worker.metric("sentiment_retries_total", reason="kafka_unavailable") >= 1, "it says so")
             broker.restart()
             assert sum(positions(settings).values()) < len(told), "it was killed too late to show anything"
@@ -203,11 +203,11 @@ def test_an_idle_worker_notices_that_kafka_is_gone(make_settings: SettingsFactor
     with EmbeddedKafka(run_dir=tmp_path / "own-kafka", say=lambda line: None) as broker:
         settings = make_settings(kafka={"bootstrap_servers": broker.address})
         with ThreadWorker(settings) as worker:
-            eventually(lambda: worker.status("/readyz") == 200, "the worker is ready", 60)
+            eventually(lambda: worker.status("/readyz") == 200, "the worker is ready", 120)
             broker.kill()
-            eventually(lambda: worker.status("/readyz") == 503, "the worker is not ready", 60)
+            eventually(lambda: worker.status("/readyz") == 503, "the worker is not ready", 120)
             broker.restart()
-            eventually(lambda: worker.status("/readyz") == 200, "the worker is ready again", 60)
+            eventually(lambda: worker.status("/readyz") == 200, "the worker is ready again", 120)
 
 
 def test_an_outage_beyond_its_bound_ends_the_worker(
