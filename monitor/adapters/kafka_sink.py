@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 
 from kafka import KafkaProducer
@@ -69,10 +68,10 @@ class KafkaSink:
             return
         try:
             with translated():
-                until = monotonic() + self._flush_seconds
+                until = self._clock.monotonic_seconds() + self._flush_seconds
                 self._ready_producer().flush(timeout=self._flush_seconds)
                 for future in pending:
-                    future.get(timeout=max(0.0, until - monotonic()))
+                    future.get(timeout=max(0.0, until - self._clock.monotonic_seconds()))
         except TransientError as exc:
             self._learn_from(exc)
             self.close()

@@ -15,6 +15,7 @@ from pipelines.datasets.examples import Example
 from pipelines.evaluation.figures import softmax
 from pipelines.training.loop import predict
 from pipelines.training.rows import Rows, text_rows
+from pipelines.training.run import pad_id_of
 
 
 def taught_rows(
@@ -38,9 +39,8 @@ def taught_rows(
         raise ConfigError("the recipe has taught files: --teacher MODEL must say what they are learnt from")
     model, heads = load_model(teacher)
     tokenizer = load_tokenizer(teacher, int(heads["max_tokens"]))
-    pad_id = next(i for name in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(name)) is not None)
     encoded = text_rows(tokenizer, [seen[i][0] for i in asked], {}, int(heads["max_tokens"]))
-    logits = predict(model, encoded, pad_id)
+    logits = predict(model, encoded, pad_id_of(tokenizer))
     told_by_task = {}
     for task in names.keys() & heads["heads"].keys():
         head = heads["heads"][task]
