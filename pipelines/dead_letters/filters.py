@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC
 
 from monitor.adapters.kafka_dead_letters import StoredLetter
 from monitor.adapters.kafka_headers import DETAIL
-from monitor.errors import DEAD_LETTER_REASONS, ConfigError, InvalidMessageError
-from pipelines.replay.times import day_start_ms, parse_time
+from monitor.errors import DEAD_LETTER_REASONS, ConfigError
+from pipelines.replay.times import bound_ms
 
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,15})", re.ASCII)
@@ -60,7 +60,7 @@ def filter_from(args: argparse.Namespace) -> LetterFilter:
     Raises:
         ConfigError: one can't be read; names the flag and what is allowed.
     """
-    since, until = _instant("--since", args.since, 0), _instant("--until", args.until, 1)
+    since, until = bound_ms("--since", args.since, UTC, 0), bound_ms("--until", args.until, UTC, 1)
     if since is not None and until is not None and since >= until:
         raise ConfigError(f"--since {args.since} --until {args.until}: nothing lies between")
     for reason in args.reason or ():
@@ -92,14 +92,3 @@ def _unescaped(text: str) -> str:
     """Text with JSON's escapes of characters resolved, pairs of surrogates too."""
     resolved = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     return resolved.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _instant(flag: str, text: str | None, days: int) -> int | None:
-    """A day stands for its start, or with `days` = 1 for its end."""
-    if text is None:
-        return None
-    try:
-        when = parse_time(text, UTC)
-        return day_start_ms(when + timedelta(days=days), UTC) if isinstance(when, date) else when
-    except (InvalidMessageError, OverflowError, ValueError) as exc:
-        raise ConfigError(f"{flag} {text}: {exc}") from exc

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC
 
 from monitor.adapters.system_clock import SystemClock
-from monitor.errors import ConfigError, InvalidMessageError
+from monitor.errors import ConfigError
 from monitor.messages import ScoredDocument
 from monitor.settings import Settings
 from pipelines.labels import LAST, STRATEGIES
@@ -20,7 +20,7 @@ from pipelines.labels.label_studio import labelling_config, topics_of, write_new
 from pipelines.labels.ledger import read_ledger
 from pipelines.labels.scored import read_scored
 from pipelines.labels.take_in import ImportOptions, ImportSummary, import_answers
-from pipelines.replay.times import day_start_ms, parse_time
+from pipelines.replay.times import bound_ms
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -82,7 +82,7 @@ class _Reading:
 
 
 def _read(args: argparse.Namespace, settings: Settings) -> _Reading:
-    since, until = _bound("--since", args.since, 0), _bound("--until", args.until, 1)
+    since, until = bound_ms("--since", args.since, UTC, 0), bound_ms("--until", args.until, UTC, 1)
     if since is not None and until is not None and since >= until:
         raise ConfigError(f"--since {args.since} --until {args.until}: nothing lies between")
     last = None if args.last is None else _positive("--last", args.last)
@@ -105,16 +105,6 @@ def _read(args: argparse.Namespace, settings: Settings) -> _Reading:
         and (until is None or scored.document.published_ms < until)
     ]
     return _Reading(kept, unreadable)
-
-
-def _bound(flag: str, text: str | None, days: int) -> int | None:
-    if text is None:
-        return None
-    try:
-        when = parse_time(text, UTC)
-        return day_start_ms(when + timedelta(days=days), UTC) if isinstance(when, date) else when
-    except (InvalidMessageError, OverflowError, ValueError) as exc:
-        raise ConfigError(f"{flag} {text}: {exc}") from exc
 
 
 def _positive(flag: str, value: int) -> int:

@@ -10,16 +10,15 @@ import argparse
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from monitor.errors import ConfigError, InvalidMessageError
+from monitor.errors import ConfigError
 from pipelines.replay.mapping import ROLES
 from pipelines.replay.presets import PRESETS
 from pipelines.replay.readers import FORMATS, FeedFile, Format
-from pipelines.replay.times import DAY_TIMES, DayTime, day_start_ms, parse_time
+from pipelines.replay.times import DAY_TIMES, DayTime, bound_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +94,7 @@ class ReplayOptions:
     def bounds_ms(self) -> tuple[int | None, int | None]:
         """Publication times that are sent, [from, to); None where open."""
         zone = self.zone
-
-        def bound(flag: str, text: str | None, days: int) -> int | None:
-            if text is None:
-                return None
-            try:
-                when = parse_time(text, zone)
-                return day_start_ms(when + timedelta(days=days), zone) if isinstance(when, date) else when
-            except (InvalidMessageError, OverflowError, ValueError) as exc:
-                raise ConfigError(f"{flag} {text}: {exc}") from exc
-
-        return bound("--from", self.start, 0), bound("--to", self.end, 1)
+        return bound_ms("--from", self.start, zone, 0), bound_ms("--to", self.end, zone, 1)
 
 
 def options_for(file: Path, preset: str | None = None, **given: Any) -> ReplayOptions:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from monitor.errors import InvalidMessageError
+from monitor.errors import ConfigError, InvalidMessageError
 
 DayTime = Literal["end", "noon", "spread"]
 DAY_TIMES: tuple[DayTime, ...] = ("end", "noon", "spread")
@@ -117,6 +117,21 @@ def iso(instant: int) -> str:
 def day_start_ms(day: date, zone: tzinfo) -> int:
     """The first instant of a local day."""
     return instant_ms(datetime.combine(day, time()), zone)
+
+
+def bound_ms(flag: str, text: str | None, zone: tzinfo, days: int) -> int | None:
+    """Reads a flag that bounds times: an instant as it is; a day stands for its start, or with `days` = 1 for its end.
+
+    Raises:
+        ConfigError: it is no time; names the flag.
+    """
+    if text is None:
+        return None
+    try:
+        when = parse_time(text, zone)
+        return day_start_ms(when + timedelta(days=days), zone) if isinstance(when, date) else when
+    except (InvalidMessageError, OverflowError, ValueError) as exc:
+        raise ConfigError(f"{flag} {text}: {exc}") from exc
 
 
 def day_of(instant: int, zone: tzinfo) -> date:
