@@ -140,6 +140,11 @@ class Story:
     first: bool
     repeated: bool = False
 
+    @property
+    def joined(self) -> bool:
+        """Whether this document counts, and tells a story that another one began."""
+        return not (self.first or self.repeated)
+
 
 @dataclass(frozen=True, slots=True)
 class StoryRecord:

@@ -183,7 +183,7 @@ class Pipeline:
     def _settle(self, work: Sequence[Work]) -> None:
         """Lets unscorable documents give their claims back; what had joined a story that is gone begins it anew."""
         self._release([(item, document) for item in work for document in item.unscorable])
-        joined = [(item, i) for item in work for i, scored in enumerate(item.scored) if _joins(scored.story)]
+        joined = [(item, i) for item in work for i, scored in enumerate(item.scored) if scored.story.joined]
         if not joined:
             return
         before = [item.scored[i] for item, i in joined]
@@ -306,10 +306,6 @@ class Pipeline:
 
 def _records(work: Sequence[Work]) -> int:
     return sum(len(item.batch.records) for item in work)
-
-
-def _joins(story: Story) -> bool:
-    return not (story.first or story.repeated)
 
 
 def _offset_of(scored: ScoredDocument) -> int:

@@ -60,9 +60,9 @@ class NoveltyIndex:
 
         Called before the documents are published and applied: what has been counted is not decided again.
         """
-        joined = {story.id for story in stories if not (story.first or story.repeated)}
+        joined = {story.id for story in stories if story.joined}
         gone = joined - self._memory.known_stories(joined)
-        orphans = [i for i, story in enumerate(stories) if story.id in gone and not (story.first or story.repeated)]
+        orphans = [i for i, story in enumerate(stories) if story.id in gone and story.joined]
         if not orphans:
             return list(stories)
         self._memory.forget([StoryClaim(documents[i].id, documents[i].origin, stories[i].id) for i in orphans])
