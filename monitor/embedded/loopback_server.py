@@ -7,14 +7,14 @@ the data. A port that somebody took between choosing and binding is chosen again
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from monitor.embedded.ports import free_ports
 from monitor.embedded.processes import ManagedProcess, Watchdog, start_process
+from monitor.embedded.started import Started
 from monitor.errors import ConfigError, TransientError
 
 _PORT_TRIES = 4
@@ -28,7 +28,7 @@ class _TryAgainError(Exception):
     """The server ended because something it needs was still taken."""
 
 
-class LoopbackServer(ABC):
+class LoopbackServer(Started):
     """One server process.
 
     Args:
@@ -108,19 +108,6 @@ class LoopbackServer(ABC):
         if self._process is not None:
             self._process.terminate(self.stop_seconds)
         self.start()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @abstractmethod
     def _prepare(self) -> None:

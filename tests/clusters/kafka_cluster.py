@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -18,6 +17,7 @@ from kafka.errors import KafkaError
 from monitor.embedded.kafka import EmbeddedKafka, new_cluster_id
 from monitor.embedded.ports import LOOPBACK, free_ports
 from monitor.embedded.processes import Watchdog
+from monitor.embedded.started import Started
 from tests.waiting import eventually
 
 NODES = 3
@@ -40,7 +40,7 @@ class KafkaNode(EmbeddedKafka):
         return self._process is not None and self._process.poll() is None
 
 
-class KafkaCluster:
+class KafkaCluster(Started):
     """Three nodes.
 
     Args:
@@ -113,19 +113,6 @@ class KafkaCluster:
     def await_whole(self) -> None:
         """Waits until all nodes run and every partition of every topic has all its replicas in sync."""
         eventually(self._is_whole, "all Kafka nodes are back and in sync", _PATIENCE_SECONDS)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _is_whole(self) -> bool:
         try:

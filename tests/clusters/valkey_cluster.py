@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,6 +18,7 @@ from redis.retry import Retry
 
 from monitor.embedded.ports import LOOPBACK
 from monitor.embedded.processes import Watchdog
+from monitor.embedded.started import Started
 from monitor.embedded.valkey import EmbeddedValkey
 from tests.waiting import eventually
 
@@ -88,7 +88,7 @@ class ValkeyNode(EmbeddedValkey):
         }
 
 
-class ValkeyCluster:
+class ValkeyCluster(Started):
     """Three masters with replicas.
 
     Args:
@@ -210,19 +210,6 @@ class ValkeyCluster:
     def await_whole(self) -> None:
         """Waits until all nodes run, agree on who serves, and every replica has its copy."""
         eventually(self._is_whole, "the cluster is whole", _PATIENCE_SECONDS)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _alive(self) -> list[ValkeyNode]:
         return [node for node in self.nodes if node.runs]
