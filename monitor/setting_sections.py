@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -20,7 +21,35 @@ class _Section(BaseModel):
     )
 
 
-class KafkaSettings(_Section):
+class CertificateSettings(_Section):
+    """Certificates of an encrypted connection. Of a section's base classes the last one's keys stand first."""
+
+    encrypted_by: ClassVar[str]  # what to set for an encrypted connection
+
+    ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the server's certificate may come from.")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where servers want one.")
+    ssl_keyfile: str | None = Field(None, description="PEM file of its key, if that is not in ssl_certfile.")
+    ssl_keyfile_password: SecretStr | None = Field(None, description="Password of that key.")
+    ssl_check_hostname: bool = Field(
+        True, description="Whether the server's certificate must name the host that is dialled."
+    )
+
+    @property
+    @abstractmethod
+    def encrypted(self) -> bool:
+        """Whether the connection is."""
+
+    @model_validator(mode="after")
+    def _certificate_fits(self) -> Self:
+        if not self.encrypted and (self.ssl_cafile or self.ssl_certfile or self.ssl_keyfile):
+            wanted = "ssl_cafile, ssl_certfile and ssl_keyfile are for encrypted connections"
+            raise ValueError(f"{wanted}; set {self.encrypted_by}")
+        if (self.ssl_keyfile or self.ssl_keyfile_password) and not self.ssl_certfile:
+            raise ValueError("ssl_keyfile and ssl_keyfile_password are the key's of ssl_certfile, which is missing")
+        return self
+
+
+class _BrokerSettings(_Section):
     """The broker and the topics."""
 
     bootstrap_servers: str = Field(
@@ -60,18 +89,22 @@ class KafkaSettings(_Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the broker."
     )
-    ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the broker's certificate may come from.")
-    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where brokers want one.")
-    ssl_keyfile: str | None = Field(None, description="PEM file of its key, if that is not in ssl_certfile.")
-    ssl_keyfile_password: SecretStr | None = Field(None, description="Password of that key.")
-    ssl_check_hostname: bool = Field(
-        True, description="Whether the broker's certificate must name the host that is dialled."
-    )
+
+
+class KafkaSettings(CertificateSettings, _BrokerSettings):
+    """The broker and the topics, and who the client is."""
+
+    encrypted_by = "security_protocol to SSL or SASL_SSL"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism."
     )
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
+
+    @property
+    def encrypted(self) -> bool:
+        """See CertificateSettings."""
+        return self.security_protocol.endswith("SSL")
 
     @model_validator(mode="after")
     def _security_fits(self) -> KafkaSettings:
@@ -82,11 +115,10 @@ class KafkaSettings(_Section):
                 )
         elif self.sasl_mechanism:
             raise ValueError(f"sasl_mechanism is given, but {self.security_protocol} uses none; set SASL_SSL")
-        _certificate_fits(self, self.security_protocol.endswith("SSL"), "security_protocol to SSL or SASL_SSL")
         return self
 
 
-class RedisSettings(_Section):
+class _StoreSettings(_Section):
     """The trend store."""
 
     url: SecretStr = Field(
@@ -103,25 +135,17 @@ class RedisSettings(_Section):
         30.0, gt=0, le=3600, description="How long start-up tries to reach Redis before it gives up."
     )
     cluster: bool = Field(False, description="Whether the address is that of a Redis Cluster.")
-    ssl_cafile: str | None = Field(None, description="PEM file of the CAs that the server's certificate may come from.")
-    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where servers want one.")
-    ssl_keyfile: str | None = Field(None, description="PEM file of its key, if that is not in ssl_certfile.")
-    ssl_keyfile_password: SecretStr | None = Field(None, description="Password of that key.")
-    ssl_check_hostname: bool = Field(
-        True, description="Whether the server's certificate must name the host that is dialled."
-    )
-
-    @model_validator(mode="after")
-    def _certificate_fits(self) -> RedisSettings:
-        _certificate_fits(self, self.url.get_secret_value().startswith("rediss://"), "url to rediss://")
-        return self
 
 
-def _certificate_fits(section: KafkaSettings | RedisSettings, encrypted: bool, how: str) -> None:
-    if not encrypted and (section.ssl_cafile or section.ssl_certfile or section.ssl_keyfile):
-        raise ValueError(f"ssl_cafile, ssl_certfile and ssl_keyfile are for encrypted connections; set {how}")
-    if (section.ssl_keyfile or section.ssl_keyfile_password) and not section.ssl_certfile:
-        raise ValueError("ssl_keyfile and ssl_keyfile_password are the key's of ssl_certfile, which is missing")
+class RedisSettings(CertificateSettings, _StoreSettings):
+    """The trend store, and how it is reached."""
+
+    encrypted_by = "url to rediss://"
+
+    @property
+    def encrypted(self) -> bool:
+        """See CertificateSettings."""
+        return self.url.get_secret_value().startswith("rediss://")
 
 
 class IngestSettings(_Section):

@@ -32,7 +32,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "reconnect_backoff_max_ms": 1_000,
         "metadata_max_age_ms": 5_000,
     }
-    if settings.security_protocol.endswith("SSL"):
+    if settings.encrypted:
         options["ssl_context"] = client_context("kafka", settings)
     if settings.sasl_mechanism:
         _silence_wire()

@@ -43,7 +43,7 @@ def tls_options(settings: RedisSettings) -> dict[str, Any]:
     Raises:
         ConfigError: a file is missing or no certificate or key, or the key's password is wrong; names the setting.
     """
-    if not settings.url.get_secret_value().startswith("rediss://"):
+    if not settings.encrypted:
         return {}
     client_context("redis", settings)  # the library reads the files with each connection; here, what is wrong is said
     return {

@@ -9,10 +9,10 @@ import ssl
 from pathlib import Path
 
 from monitor.errors import ConfigError
-from monitor.settings import KafkaSettings, RedisSettings
+from monitor.setting_sections import CertificateSettings
 
 
-def client_context(section: str, settings: KafkaSettings | RedisSettings) -> ssl.SSLContext:
+def client_context(section: str, settings: CertificateSettings) -> ssl.SSLContext:
     """Returns the context that connections are made with.
 
     Args:
@@ -40,7 +40,7 @@ def client_context(section: str, settings: KafkaSettings | RedisSettings) -> ssl
     return context
 
 
-def key_password(settings: KafkaSettings | RedisSettings) -> str | None:
+def key_password(settings: CertificateSettings) -> str | None:
     """Password of the client's key."""
     return settings.ssl_keyfile_password.get_secret_value() if settings.ssl_keyfile_password else None
 
@@ -60,7 +60,7 @@ def distrust(exc: BaseException | None) -> str:
     return ""
 
 
-def _load_own(context: ssl.SSLContext, section: str, settings: KafkaSettings | RedisSettings) -> None:
+def _load_own(context: ssl.SSLContext, section: str, settings: CertificateSettings) -> None:
     assert settings.ssl_certfile is not None  # noqa: S101 - the caller has looked
     _readable(f"{section}.ssl_certfile", settings.ssl_certfile)
     keyfile = settings.ssl_keyfile or settings.ssl_certfile

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
-from monitor.settings import Settings, load_settings, settings_toml
+from monitor.setting_sections import CertificateSettings
+from monitor.settings import KafkaSettings, RedisSettings, Settings, load_settings, settings_toml
 
 BAD_FILES = sorted((Path(__file__).parents[1] / "fixtures" / "config").glob("*.toml"))
 HIDDEN = "hunter2-correct-horse"
@@ -276,3 +277,20 @@ def test_every_key_is_printed_with_its_meaning() -> None:
         for key, field in type(section).model_fields.items():
             assert f"# {field.description}\n" in text
             assert f"\n{key} = " in text or f"\n# {key} is not set" in text
+
+
+def test_certificates_are_the_same_keys_for_both_servers_and_stand_where_they_stood() -> None:
+    """One class has them; files that `config show` wrote before keep their order."""
+    keys = [
+        "ssl_cafile",
+        "ssl_certfile",
+        "ssl_keyfile",
+        "ssl_keyfile_password",
+        "ssl_check_hostname",
+    ]
+    kafka, redis = (list(section.model_fields) for section in (KafkaSettings, RedisSettings))
+    assert issubclass(KafkaSettings, CertificateSettings)
+    assert issubclass(RedisSettings, CertificateSettings)
+    assert kafka[-9:] == ["security_protocol", *keys, "sasl_mechanism", "sasl_username", "sasl_password"]
+    assert redis == ["url", "key_prefix", "connect_timeout_seconds", "cluster", *keys]
+    assert list(CertificateSettings.model_fields) == keys
