@@ -40,7 +40,7 @@ def _services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServ
     """Both servers of the session, each started by the first test that asks for it."""
     services = EmbeddedServices(run_dir=tmp_path_factory.mktemp("services"), say=lambda line: None)
     yield services
-    services.close()
+    services.stop()
 
 
 @pytest.fixture(scope="session")

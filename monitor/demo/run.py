@@ -149,8 +149,7 @@ class _Demo:
         self._console.print(line, style="dim", highlight=False)
 
     def _start(self) -> None:
-        self._stack.callback(self._services.close)
-        self._services.start()
+        self._stack.enter_context(self._services)
         arguments = [] if self._options.config is None else ["--config", str(self._options.config)]
         for flag in (*self._options.flags, *self._own_flags()):
             arguments += ["--set", flag]

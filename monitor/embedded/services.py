@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from monitor.embedded.kafka import EmbeddedKafka
 from monitor.embedded.processes import ManagedProcess, Watchdog
+from monitor.embedded.started import Started
 from monitor.embedded.valkey import EmbeddedValkey
 
 
-class EmbeddedServices:
+class EmbeddedServices(Started):
     """The servers that the program needs; a context manager that has them up inside and gone outside.
 
     Args:
@@ -61,23 +60,19 @@ class EmbeddedServices:
         return (self.kafka.process, self.valkey.process)
 
     def start(self) -> None:
-        """Starts both; returns once clients can use them. On an error, nothing is left running.
+        """Starts both; returns once clients can use them.
 
         Raises:
             ConfigError: one of them can't run here.
             TransientError: one of them did not come up in time.
         """
-        try:
-            with ThreadPoolExecutor(1, thread_name_prefix="valkey") as pool:
-                valkey = pool.submit(self.valkey.start)
-                # Kafka starts in this thread: it takes seconds, minutes when jars are fetched, and Ctrl-C lands here.
-                self.kafka.start()
-                valkey.result()
-        except BaseException:
-            self.close()
-            raise
+        with ThreadPoolExecutor(1, thread_name_prefix="valkey") as pool:
+            valkey = pool.submit(self.valkey.start)
+            # Kafka starts in this thread: it takes seconds, minutes when jars are fetched, and Ctrl-C lands here.
+            self.kafka.start()
+            valkey.result()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stops both, then the watchdog with whatever else was started under it. May be called again."""
         try:
             self.kafka.stop()
@@ -85,11 +80,4 @@ class EmbeddedServices:
         finally:
             self.watchdog.close()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    close = stop  # an arena of tests/chaos calls it so

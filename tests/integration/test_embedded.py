@@ -18,9 +18,11 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 import monitor
 from monitor.embedded import loopback_server
+from monitor.embedded.kafka import KAFKA_HOME_VARIABLE
 from monitor.embedded.ports import LOOPBACK, free_ports
 from monitor.embedded.services import EmbeddedServices
 from monitor.embedded.valkey import EmbeddedValkey
+from monitor.errors import ConfigError
 
 TOPIC = "embedded.test"
 PARENT = """\
@@ -170,12 +172,21 @@ def test_run_directory_is_used_again(services: EmbeddedServices, run_dir: Path) 
     """Servers that are started anew where others ran find what those kept."""
     produce(services.kafka_address, b"last")
     kept = consumed(services.kafka_address)
-    services.close()
-    services.close()
+    services.stop()
+    services.stop()
     with EmbeddedServices(run_dir=run_dir, say=silent) as again:
         assert consumed(again.kafka_address) == kept
         pids = [process.pid for process in again.processes]
     assert all(gone(pid) for pid in pids)
+
+
+def test_a_start_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka can't run, and Valkey beside it came up: both are gone where the error arrives."""
+    monkeypatch.setenv(KAFKA_HOME_VARIABLE, str(tmp_path))
+    services = EmbeddedServices(run_dir=tmp_path / "run", say=silent)
+    with pytest.raises(ConfigError, match=KAFKA_HOME_VARIABLE), services:
+        pass
+    assert all(gone(pid) for pid in (services.valkey.pid, services.watchdog.pid))
 
 
 def test_parent_that_is_sigkilled_leaves_no_server(tmp_path: Path) -> None:
