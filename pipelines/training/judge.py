@@ -46,7 +46,12 @@ class Judge:
         return float(np.mean(scores))
 
     def calibrate(self, rows: Sequence[Example]) -> dict[str, float]:
-        """By task the temperature that calibrates it on these rows; adds a bias per class where the recipe wants it."""
+        """By task the temperature that calibrates it on these rows; adds a bias per class where the recipe wants it.
+
+        Of texts and of pairs of a text and a company the texts alone count: a model is surer of pairs than it is right, and
+        one temperature serves both.
+        """
+        rows = [row for row in rows if row.entity is None] or rows
         logits = self.logits(rows, self._recipe.max_tokens)
         found = {}
         for task, classes in self._names.items():

@@ -10,6 +10,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from pipelines.training.run import RunOptions, run_recipe
+
 SPECIAL = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused2]"]
 WORDS = ["profit", "falls", "rises", "stays", "oil", "bank", "rate", "cut", "at", "plant", "##s", *map(str, range(60))]
 RECIPE = """
@@ -90,3 +92,11 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             csv.writer(handle).writerows([("text", "label"), *rows])
     (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(encoder_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model trained by the recipe."""
+    out = tmp_path_factory.mktemp("model")
+    run_recipe(data_folder / "recipe.toml", RunOptions(data_folder, out, str(encoder_folder)))
+    return out

@@ -45,14 +45,6 @@ kind = "sentiment_csv"
 TEXTS = ["profit falls at plant 7", "oil", "rate cut at bank 3 falls", "unknown words entirely", "", "profit " * 40]
 
 
-@pytest.fixture(scope="module")
-def trained(encoder_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a trained model."""
-    out = tmp_path_factory.mktemp("model")
-    run_recipe(data_folder / "recipe.toml", RunOptions(data_folder, out, str(encoder_folder)))
-    return out
-
-
 def classifier(folder: Path, max_batch_tokens: int = 4096) -> TorchClassifier:
     """The live classifier on a model folder."""
     return TorchClassifier(ClassifierSettings(device="cpu", max_batch_tokens=max_batch_tokens), folder)
