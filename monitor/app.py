@@ -12,7 +12,7 @@ import os
 import queue
 import signal
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from monitor.ingest.entities import load_entities
 from monitor.ingest.novelty import NoveltyIndex
 from monitor.messages import ApplyResult, Assignment
 from monitor.metrics import WorkerMetrics
+from monitor.outage import Outage, outlast
 from monitor.pipeline import Pipeline, Stages
 from monitor.ports import Classifier, Clock
 from monitor.settings import Settings
@@ -55,6 +56,7 @@ class Worker:
 
     Raises:
         ConfigError: a service can't be reached, or a setting doesn't fit what is there.
+        TransientError: Kafka answered, and was away for longer than `worker.retry_limit_seconds` after that.
     """
 
     def __init__(
@@ -64,16 +66,15 @@ class Worker:
         self.registry = self.metrics.registry
         client = redis_connection.connect(settings.redis)
         redis_connection.wait_until_reachable(client, settings.redis, clock)
-        admin = kafka_connection.wait_until_reachable(settings.kafka, clock)
-        kafka_connection.ensure_topics(admin, settings.kafka)
-        admin.close()
+        outage = Outage(clock, settings.worker.retry_limit_seconds)
+        with closing(kafka_connection.wait_until_reachable(settings.kafka, clock)) as admin:
+            outlast(partial(kafka_connection.ensure_topics, admin, settings.kafka), outage, clock)
         horizon_seconds = int(settings.ingest.story_horizon_hours * 3600)
         self._trends = RedisTrends(client, settings.redis.key_prefix, settings.trends)
         memory = RedisStoryMemory(client, settings.redis.key_prefix, horizon_seconds)
         self._sink = KafkaSink(settings.kafka, clock)
-        source = KafkaSource(
-            settings.kafka, self._trends.assign, self._skip, self.metrics.offsets_lost.inc, self._tell_lag
-        )
+        told = self._trends.assign, self._skip, self.metrics.offsets_lost.inc, self._tell_lag
+        source = outlast(partial(KafkaSource, settings.kafka, *told), outage, clock)
         stages = Stages(
             decode=partial(decode, settings=settings.ingest, entities=load_entities(settings.ingest.entities_file)),
             novelty=NoveltyIndex(memory, horizon_seconds * 1000),

@@ -1,17 +1,21 @@
 """How long an outage lasts and when to try again: pauses grow exponentially to a cap, each drawn anew from zero on.
 
-"Full jitter", so that workers that lost the same Redis don't come back at the same moment; the scheme is of the AWS
-Architecture Blog, "Exponential Backoff and Jitter" (2015).
+Start-up waits by the same rule as a worker that runs. "Full jitter", so that workers that lost the same Redis don't come
+back at the same moment; the scheme is of the AWS Architecture Blog, "Exponential Backoff and Jitter" (2015).
 """
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
+from typing import TypeVar
 
 from monitor.errors import TransientError
 from monitor.ports import Clock
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 10.0
 
@@ -65,3 +69,24 @@ class Outage:
     def over(self) -> None:
         """Everything works again."""
         self._since, self._tries, self.cause = None, 0, None
+
+
+def outlast(step: Callable[[], T], outage: Outage, clock: Clock) -> T:
+    """Does a step of start-up, again after a pause while what it needs is away; returns what it returns.
+
+    Raises:
+        TransientError: the step's, when it has been away for longer than an outage may last.
+    """
+    while True:
+        try:
+            done = step()
+        except TransientError as exc:
+            pause = outage.failed(exc)
+            if outage.too_long:
+                log.error("giving up after %.0f s (worker.retry_limit_seconds)", outage.lasted_seconds)
+                raise
+            log.warning("start-up waits: %s; trying again in %.1f s", exc, pause)
+            clock.wait_seconds(pause)
+        else:
+            outage.over()
+            return done

@@ -131,7 +131,8 @@ def ensure_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
     """Creates the three topics where they are missing, if `kafka.create_topics` says so.
 
     Raises:
-        ConfigError: one is missing and may not be created.
+        ConfigError: one is missing and may not be created, or not as the settings want it.
+        TransientError: the broker is away; what was created stays so, and asking again goes on from there.
     """
     wanted: dict[str, dict[str, str]] = {
         # The broker's clock, not a producer's: it bounds what a document may claim about when it could be known.
@@ -156,6 +157,8 @@ def ensure_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
         except kafka_errors.TopicAlreadyExistsError:
             log.debug("topic %s was created by somebody else meanwhile", topic)
         except kafka_errors.KafkaError as exc:
+            if exc.retriable:
+                raise TransientError(f"Kafka: topic {topic}: {exc}", reason="kafka_unavailable") from exc
             raise ConfigError(f"topic {topic} could not be created: {exc}") from exc
 
 

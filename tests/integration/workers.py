@@ -17,7 +17,7 @@ import redis
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
 from monitor.app import Worker
-from monitor.ports import Classifier
+from monitor.ports import Classifier, Clock
 from monitor.settings import Settings
 from tests.headlines import Counts, without_zeros
 from tests.integration.topics import end_positions
@@ -34,12 +34,13 @@ class ThreadWorker:
     Args:
         settings: all settings.
         classifier: in place of the plain keyword classifier.
+        clock: in place of the system's.
     """
 
-    def __init__(self, settings: Settings, classifier: Classifier | None = None) -> None:
+    def __init__(self, settings: Settings, classifier: Classifier | None = None, clock: Clock | None = None) -> None:
         self.settings = settings
         self.exit_code: int | None = None
-        self._worker = Worker(settings, classifier or KeywordClassifier(), SystemClock())
+        self._worker = Worker(settings, classifier or KeywordClassifier(), clock or SystemClock())
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
     def metric(self, name: str, **labels: str) -> float:

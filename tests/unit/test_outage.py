@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import TransientError
-from monitor.outage import FIRST_SECONDS, LONGEST_SECONDS, Outage
+from monitor.outage import FIRST_SECONDS, LONGEST_SECONDS, Outage, outlast
 from tests.fakes import ManualClock
 
 GONE = TransientError("Redis is away", reason="redis_unreachable")
@@ -45,3 +46,35 @@ def test_an_outage_is_too_long_after_its_limit() -> None:
     assert not outage.too_long
     clock.wait_seconds(0.1)
     assert outage.too_long
+
+
+@given(st.integers(0, 6))
+def test_start_up_does_a_step_again_until_it_is_done(failures: int) -> None:
+    """After a pause each time; a later step may wait as long again."""
+    clock, tried = ManualClock(), 0
+
+    def step() -> int:
+        nonlocal tried
+        tried += 1
+        if tried <= failures:
+            raise GONE
+        return tried
+
+    outage = Outage(clock, 3600.0, draw=lambda: 1.0)
+    began = clock.monotonic_seconds()
+    assert outlast(step, outage, clock) == failures + 1
+    assert clock.monotonic_seconds() - began == sum(min(LONGEST_SECONDS, FIRST_SECONDS * 2**n) for n in range(failures))
+    assert (outage.lasted_seconds, outage.cause) == (0.0, None)
+
+
+def test_start_up_gives_up_after_the_limit() -> None:
+    """With what was wrong; not before."""
+    clock = ManualClock()
+    began = clock.monotonic_seconds()
+
+    def step() -> None:
+        raise GONE
+
+    with pytest.raises(TransientError, match="Redis is away"):
+        outlast(step, Outage(clock, 60.0), clock)
+    assert 60.0 < clock.monotonic_seconds() - began <= 60.0 + LONGEST_SECONDS
