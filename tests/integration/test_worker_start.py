@@ -29,7 +29,8 @@ pytestmark = [
 def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedKafka:
     """A broker of the test's own that is killed right before topics are asked for the first time."""
     broker = EmbeddedKafka(run_dir=tmp_path / "own-kafka", say=lambda line: None)
-    ensure_topics, killed = kafka_connection.ensure_topics, []
+    ensure_topics = kafka_connection.ensure_topics
+    killed: list[bool] = []
 
     def ensured(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
         if not killed:
