@@ -27,6 +27,8 @@ _WIDTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 # By length, since each row is asked for.
 _WIDTH_OF = [next(width for width in _WIDTHS if width >= length) for length in range(_WIDTHS[-1] + 1)]
 _FEWEST_ROWS = 8
+# cudaErrorMemoryAllocation, of a torch.AcceleratorError.
+_CUDA_OUT_OF_MEMORY = 2
 # One batch runs and one is queued; the third can be filled meanwhile.
 _SLOTS = 3
 
@@ -117,15 +119,31 @@ class CudaEngine:
         return torch.cat([told[task].float() for task in self._tasks], dim=1)
 
     def captured(self, asked: torch.Tensor, count: int, width: int) -> tuple[torch.cuda.CUDAGraph, torch.Tensor] | None:
-        """A graph of that pass and where it leaves the logits; None where there are no graphs."""
+        """A graph of that pass and where it leaves the logits; None where there are none, or no memory to make one."""
         if not self._graphs:
             return None
         self.run(asked, count, width)  # libraries choose their kernels, and take their memory, the first time
         graph = torch.cuda.CUDAGraph()
         # One pool for all: graphs run one after the other, and each keeps what holds its logits.
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            told = self.run(asked, count, width)
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                told = self.run(asked, count, width)
+        except RuntimeError as exc:
+            # The end of a capture that failed may fail itself, and hide why the capture did.
+            if not (_lacks_memory(exc) or _lacks_memory(exc.__context__)):
+                raise
+            self._let_go(graph, exc)
+            log.warning("no memory for a CUDA graph of %d texts of %d tokens, it runs without: %s", count, width, exc)
+            return None
         return graph, told
+
+    def _let_go(self, graph: torch.cuda.CUDAGraph, exc: RuntimeError) -> None:
+        """After a capture that failed: what it took goes back to the pool, or with the last of the pool's graphs."""
+        graph.reset()
+        if not isinstance(exc, torch.OutOfMemoryError):
+            # Its end failed as well, and torch gives the pool back to nobody then: it would refuse another capture.
+            self._graphs = False
+            log.warning("no CUDA graphs are made any more: a capture could not be ended")
 
     @property
     def device(self) -> torch.device:
@@ -171,10 +189,14 @@ def _told_apart(rows: int) -> Iterator[None]:
     """A lack of memory from a failing model."""
     try:
         yield
-    except torch.OutOfMemoryError as exc:
-        raise NoMemoryError(str(exc)) from exc
     except RuntimeError as exc:
+        if _lacks_memory(exc):
+            raise NoMemoryError(str(exc)) from exc
         raise ClassifierError(f"the model failed on {rows} texts: {exc}", reason="model_failed") from exc
+
+
+def _lacks_memory(exc: BaseException | None) -> bool:
+    return isinstance(exc, torch.OutOfMemoryError) or getattr(exc, "error_code", None) == _CUDA_OUT_OF_MEMORY
 
 
 class _Program:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from monitor.adapters import cuda_engine
 from monitor.adapters.cuda_engine import CudaEngine, padded_rows
 from monitor.adapters.token_rows import NoMemoryError, TokenRow
+from monitor.adapters.torch_engine import Model
 from monitor.errors import ClassifierError
 from tests.unit.adapters.tiny_encoders import BUDGET, PAD, TASKS, model_of, rows, told_by
 
@@ -73,6 +75,109 @@ def test_making_room_begins_a_new_pool_for_graphs(monkeypatch: pytest.MonkeyPatc
         runs.make_room()
         pools.append(runs._pool)
     assert pools == [(0, 1), (0, 2)]
+
+
+class Captures:
+    """In place of torch's graphs, which a CPU has none of; notes what is done with them.
+
+    Attributes:
+        under_way: whether one is being captured.
+        begun: how many were.
+        reset: those that were given back.
+        end_fails: whether the end of a capture that failed fails too, as on a GPU whose stream is lost to it.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.under_way, self.begun, self.end_fails = False, 0, False
+        self.reset: list[object] = []
+        captures = self
+
+        class Graph:
+            def reset(self) -> None:
+                assert not captures.under_way
+                captures.reset.append(self)
+
+            def replay(self) -> None: ...
+
+        @contextmanager
+        def graph(graph: Graph, **_: object) -> Iterator[None]:
+            captures.begun += 1
+            captures.under_way = True
+            try:
+                yield
+            except torch.OutOfMemoryError:
+                if captures.end_fails:
+                    raise RuntimeError("operation failed due to a previous error during capture")  # noqa: B904
+                raise
+            finally:
+                captures.under_way = False
+
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+        monkeypatch.setattr(torch.cuda, "graph", graph)
+        monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
+
+
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> Captures:
+    """Those of the test."""
+    return Captures(monkeypatch)
+
+
+def capturing(model: Model, captures: Captures, room: int, eager_room: int = 10**9) -> CudaEngine:
+    """An engine that captures batches of up to so many rows, and runs up to so many without."""
+
+    def small(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        if ids.shape[0] > (room if captures.under_way else eager_room):
+            raise torch.OutOfMemoryError("no room")
+        return model(ids, mask, types)
+
+    runs = CudaEngine(small, TASKS, torch.device("cpu"), PAD, compiled=False)
+    runs._graphs = True
+    return runs
+
+
+@pytest.mark.parametrize("end_fails", [False, True])
+def test_a_size_that_there_is_no_memory_to_capture_runs_without_a_graph(
+    captures: Captures, caplog: pytest.LogCaptureFixture, end_fails: bool
+) -> None:
+    """With the same scores, and is not captured again; others are, unless torch's allocator is stuck in a capture."""
+    captures.end_fails = end_fails
+    model, (row, other) = model_of("bert"), rows(9, 7)
+    runs = capturing(model, captures, room=8)
+    for _ in range(2):
+        told = runs.start([row] * 12 + [other], BUDGET).take()
+        assert told["topic"][0] == pytest.approx(told_by(model, row)["topic"], abs=1e-4)
+        assert told["topic"][12] == pytest.approx(told_by(model, other)["topic"], abs=1e-4)
+    assert (captures.begun, len(captures.reset)) == (1, 1)
+    assert "no memory for a CUDA graph" in caplog.text
+    runs.start([row], BUDGET).take()
+    assert (captures.begun, len(captures.reset)) == ((1, 1) if end_fails else (2, 1))
+
+
+def test_a_batch_that_does_not_fit_without_a_graph_either_is_halved(captures: Captures) -> None:
+    """NoMemoryError; after room was made its half is captured as any."""
+    (row,) = rows(9)
+    runs = capturing(model_of("bert"), captures, room=8, eager_room=8)
+    with pytest.raises(NoMemoryError):
+        runs.start([row] * 13, BUDGET)
+    runs.make_room()
+    runs.start([row] * 7, BUDGET).take()
+    assert (captures.begun, captures.reset) == (1, [])
+
+
+def test_a_model_that_fails_while_it_is_captured_has_failed(captures: Captures) -> None:
+    """It is no lack of memory, and tried by no other way."""
+    model = model_of("bert")
+
+    def failing(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        if captures.under_way:
+            raise RuntimeError("broken")
+        told: Mapping[str, torch.Tensor] = model(ids, mask, types)
+        return told
+
+    runs = capturing(failing, captures, room=10**9)
+    with pytest.raises(ClassifierError, match="broken"):
+        runs.start(rows(9), BUDGET)
 
 
 def _nothing(*values: torch.Tensor) -> dict[str, torch.Tensor]:
