@@ -1,7 +1,7 @@
 """`make chaos`: kills workers, brokers and Redis at random under load, counts again, prints a table.
 
 Exit code 0 only if nothing was lost, nothing counted twice and no worker ended otherwise than it should; with --sabotage,
-where the workers have no fences, only if that was found out.
+where the workers have no fences, or each remembers for itself what it has seen, only if that was found out.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from rich.table import Table
 from tests.benchmarks.machine import describe_machine
 from tests.chaos.arenas import Arena, ClusterArena, SingleArena
 from tests.chaos.campaign import Campaign, Outcome
-from tests.chaos.fleet import UNFENCED
+from tests.chaos.fleet import FORGETFUL, UNFENCED
 from tests.chaos.recount import share_of
 
-# What finds workers without fences: they wake up after others have taken over.
-_SABOTAGE = "worker_frozen"
+# By what is broken: what happens then. Workers without fences are found when they wake up after others have taken over,
+# those that remember for themselves as soon as there are two.
+_SABOTAGE = {"fences": "worker_frozen", "memory": "worker_added"}
 
 
 def main() -> int:
@@ -67,7 +68,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_words, default=[], metavar="KIND,...", help="draw events of these kinds alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and events")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="where servers and logs live (default: temporary)")
-    parser.add_argument("--sabotage", action="store_true", help="workers without fences, which must be found out")
+    parser.add_argument(
+        "--sabotage",
+        nargs="?",
+        const="fences",
+        choices=sorted(_SABOTAGE),
+        help="workers without fences (default), or without a memory in common, which must be found out",
+    )
     args = parser.parse_args()
     if args.events < 1 or not 0 <= args.clusters <= 1 or args.rate <= 0:
         parser.error("--events must be at least 1, --clusters in 0..1, --rate above 0")
@@ -91,13 +98,18 @@ def _run(
 
         with kind(Path(folder), say) as arena:
             if args.sabotage:
-                return _saboteurs(arena, seed, say, args.rate).run(count, args.only or [_SABOTAGE])
+                saboteurs = _saboteurs(arena, seed, say, args)
+                return saboteurs.run(count, args.only or [_SABOTAGE[args.sabotage]])
             return Campaign(arena, seed, say, rate=args.rate).run(count, args.only)
 
 
-def _saboteurs(arena: Arena, seed: int, say: Callable[[str], None], rate: float) -> Campaign:
-    """Workers without fences that mostly have a batch in hand, and time enough to wake up with it one after another."""
-    return Campaign(arena, seed, say, rate=rate, workers=3, program=UNFENCED, seconds_per_text=0.004, most_waiting=0)
+def _saboteurs(arena: Arena, seed: int, say: Callable[[str], None], args: argparse.Namespace) -> Campaign:
+    """Without fences they mostly have a batch in hand, and time enough to wake up with it one after another."""
+    if args.sabotage == "memory":
+        return Campaign(arena, seed, say, rate=args.rate, program=FORGETFUL)
+    return Campaign(
+        arena, seed, say, rate=args.rate, workers=3, program=UNFENCED, seconds_per_text=0.004, most_waiting=0
+    )
 
 
 def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
@@ -112,6 +124,8 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
             "exact": outcome.verdict.exact,
             "records": wanted.records,
             "repeated": wanted.repeated,
+            "scattered_documents": wanted.scattered_documents,
+            "scattered_stories": wanted.scattered_stories,
             "unreadable": len(wanted.unreadable),
             "unscorable": len(wanted.unscorable),
             "absent": wanted.absent,
@@ -152,7 +166,9 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
         wanted, logged = outcome.wanted, ", ".join(f"{name} {count}" for name, count in sorted(outcome.logged.items()))
         console.print(
             f"{outcome.arena}: {outcome.seconds:.0f} s, {wanted.records:,} records, {wanted.repeated} of them a document"
-            f" once more, {len(wanted.unreadable)} unreadable, {len(wanted.unscorable)} unscorable; {logged}",
+            f" once more, {len(wanted.unreadable)} unreadable, {len(wanted.unscorable)} unscorable;"
+            f" {wanted.scattered_documents} documents and {wanted.scattered_stories} stories are in several partitions;"
+            f" {logged}",
             highlight=False,
         )
         _show_faults(console, outcome)
@@ -163,6 +179,7 @@ def _show_faults(console: Console, outcome: Outcome) -> None:
     for what, count in (
         ("acknowledged documents are not in the raw topic", outcome.wanted.absent),
         ("counters differ", verdict.cells),
+        ("faults in the stories behind subjects", verdict.stories),
         ("accepted documents are not in the scored topic", verdict.not_scored),
         ("records are not in the dead-letter topic", verdict.not_dead),
         ("records are wrongly in the dead-letter topic", verdict.wrongly_dead),

@@ -149,7 +149,11 @@ class SingleArena(Arena):
         return self._restarted(self._services.valkey, gone)
 
     def _redis_lost_tail(self, share: float, gone: Callable[[], None]) -> str:
-        """What a crash of the machine may do under `appendfsync everysec`; SIGKILL alone loses nothing."""
+        """What a crash of the machine may do under `appendfsync everysec`.
+
+        SIGKILL alone loses nothing that was written, and only what waited for an fsync that was going on was not. In either
+        case the end of one file is lost: no claim without all that was counted since, so that copies stay exact.
+        """
         self._services.valkey.kill()
         gone()
         newest = max(self.folder.glob("valkey/appendonlydir/*.incr.aof"), key=_generation)
@@ -178,7 +182,14 @@ class SingleArena(Arena):
 
 
 class ClusterArena(Arena):
-    """See the module."""
+    """See the module.
+
+    Claims lie in a slot of their own, and a failover may lose some while their counts stay, so that a copy counts again
+    (ARCHITECTURE.md, known limits). Not here, where copies are fed all the same: a master is killed only while its replica
+    follows it, and its process dies, not its machine. What it had written to the replica's socket still arrives, and a claim is
+    looked up once more before its document counts, in a later turn of the server's loop than the one that wrote it. With
+    `min-replicas-to-write` nothing would be more certain.
+    """
 
     name = "clusters"
 

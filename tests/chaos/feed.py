@@ -1,7 +1,8 @@
 """Keeps sending known documents while servers come and go, as a feed does that knows nothing of idempotence.
 
 A message that was not acknowledged is sent again, so that some are in the topic twice and out of order; besides, some are
-sent twice on purpose, and some can't be read. What is really there is read back afterwards (`recount.py`).
+sent twice on purpose, some come again or are reprinted in another partition (`copies.py`), and some can't be read. What is
+really there is read back afterwards (`recount.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from monitor.adapters.system_clock import SystemClock
+from tests.chaos.copies import Message, Scatter
 from tests.headlines import UNREADABLE, Headline, headlines
 
 _CHUNK = 2_000
@@ -25,7 +27,6 @@ _REPEATED_SHARE = 0.01
 _CLOSE_SECONDS = 5
 # The longest message would make most of the traffic; its reason is tested elsewhere.
 BAD = tuple(value for reason, value in UNREADABLE.items() if reason != "oversized")
-Message = tuple[bytes, bytes]
 
 
 class Feed:
@@ -82,6 +83,7 @@ class Feed:
     def _write(self, seed: int) -> Iterator[Message]:
         """Documents without end, reprints and unscorable ones among them, with some twice and some that can't be read."""
         draw = random.Random(seed)
+        scatter = Scatter(random.Random(seed + 1))
         end_ms = self._clock.now_ms()
         for chunk in range(1_000_000):
             for headline in headlines(_CHUNK, end_ms, seed=draw.randrange(2**32), name=f"c{chunk}"):
@@ -91,6 +93,9 @@ class Feed:
                     yield headline.key, headline.message
                 if draw.random() < _UNREADABLE_SHARE:
                     yield headline.id.encode(), draw.choice(BAD)
+                for copy, message in scatter.after(headline):
+                    self.told[copy.id] = copy
+                    yield message
 
     def _run(self) -> None:
         try:

@@ -1,15 +1,15 @@
 """What must be counted, told by the records that are really in the raw topic and by who wrote them; and what is counted.
 
-A document counts once, wherever its first copy lies; a story counts once, with the copy that is read first. Nothing of
-the code under test decodes, compares or adds up.
+A document counts once, wherever its first copy lies; a story counts once, with the copy that is read first (`expected.py`,
+and `behind.py` for the stories that are kept). Nothing of the code under test decodes, compares or adds up.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -17,13 +17,14 @@ from kafka import KafkaConsumer, TopicPartition
 from monitor.adapters import redis_connection
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
-from monitor.settings import Settings
+from monitor.settings import Settings, TrendSettings
+from tests.chaos.behind import Kept, faults_of, read_kept
+from tests.chaos.expected import Expected, PartitionCounts, Told
 from tests.chaos.feed import BAD
-from tests.headlines import Counts, Headline, counts_of
+from tests.headlines import Headline
 
 _READ_SECONDS = 300.0
-# The partition, then a cell as in tests/headlines.py.
-PartitionCounts = Counter[tuple[int, tuple[int, int, str, str, str, str]]]
+_EXAMPLES = 6
 Place = tuple[int, int]
 
 
@@ -33,26 +34,58 @@ class Input:
 
     Attributes:
         records: how many.
-        counts: what must be counted of them, by partition.
-        accepted: ids of documents that must be in the scored topic.
+        stories: documents that must be counted and be in the scored topic, with their partitions.
         unscorable: ids of documents that must be in the dead-letter topic.
         unreadable: partition and offset of records that must be there.
         repeated: how many records repeat a document id.
         absent: documents that a broker acknowledged and that are not there.
+        counts: what must be counted.
     """
 
     records: int = 0
-    counts: PartitionCounts = field(default_factory=Counter)
-    accepted: set[str] = field(default_factory=set)
+    stories: dict[str, dict[str, Told]] = field(default_factory=dict)
     unscorable: set[str] = field(default_factory=set)
     unreadable: set[Place] = field(default_factory=set)
     repeated: int = 0
     absent: int = 0
+    counts: Expected = field(default_factory=Expected)
 
     @property
-    def documents(self) -> int:
-        """How many documents must be counted."""
-        return len(self.accepted)
+    def accepted(self) -> dict[str, Told]:
+        """Documents that must be counted, by id."""
+        return {id_: told for members in self.stories.values() for id_, told in members.items()}
+
+    @property
+    def scattered_documents(self) -> int:
+        """How many documents lie in more than one partition."""
+        return sum(len(told.places) > 1 for told in self.accepted.values())
+
+    @property
+    def scattered_stories(self) -> int:
+        """How many stories are told by several documents, and in more than one partition."""
+        return sum(
+            len(members) > 1 and len(set().union(*(told.places for told in members.values()))) > 1
+            for members in self.stories.values()
+        )
+
+
+@dataclass(slots=True)
+class Found:
+    """What the workers wrote.
+
+    Attributes:
+        counts: all that the trends count, by partition.
+        kept: the stories that they keep behind subjects.
+        scored: ids in the scored topic.
+        dead_places: where dead letters were read that are to be expected as unreadable.
+        dead_ids: the ids of all other dead letters.
+    """
+
+    counts: PartitionCounts = field(default_factory=Counter)
+    kept: Kept = field(default_factory=Kept)
+    scored: set[str] = field(default_factory=set)
+    dead_places: set[Place] = field(default_factory=set)
+    dead_ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +97,8 @@ class Verdict:
         lost: documents that are missing in the minutes' counts.
         double: documents that are there in excess.
         cells: counters of any kind that differ: topics, companies, stories, polarity.
-        examples: some of these, with what is stored and what is wanted.
+        stories: faults in the stories that are kept behind subjects, and in how often each was told again.
+        examples: some of both, with what is stored and what is wanted.
         not_scored: accepted documents that are not in the scored topic.
         not_dead: records that should be in the dead-letter topic and are not.
         wrongly_dead: records that are there and should not be.
@@ -74,6 +108,7 @@ class Verdict:
     lost: int
     double: int
     cells: int
+    stories: int
     examples: tuple[str, ...]
     not_scored: int
     not_dead: int
@@ -82,7 +117,8 @@ class Verdict:
     @property
     def exact(self) -> bool:
         """Whether everything is as if nothing had happened."""
-        return not (self.lost or self.double or self.cells or self.not_scored or self.not_dead or self.wrongly_dead)
+        in_redis = self.lost or self.double or self.cells or self.stories
+        return not (in_redis or self.not_scored or self.not_dead or self.wrongly_dead)
 
 
 def read_topic(address: str, topic: str) -> Iterator[Any]:
@@ -113,29 +149,33 @@ def input_of(settings: Settings, told: Mapping[str, Headline]) -> Input:
         settings: where it is.
         told: every document that a broker has acknowledged, by id.
     """
+    topic = read_topic(settings.kafka.bootstrap_servers, settings.kafka.raw_topic)
+    return input_from(((record.partition, record.offset, record.value) for record in topic), told)
+
+
+def input_from(records: Iterable[tuple[int, int, bytes]], told: Mapping[str, Headline]) -> Input:
+    """What must be counted of records.
+
+    Args:
+        records: partition, offset and value of each.
+        told: every document among them, by id.
+    """
     found = Input()
-    order: dict[int, list[Headline]] = {}
-    stories: set[str] = set()
-    for record in read_topic(settings.kafka.bootstrap_servers, settings.kafka.raw_topic):
+    for partition, offset, value in records:
         found.records += 1
-        if record.value in BAD:
-            found.unreadable.add((record.partition, record.offset))
+        if value in BAD:
+            found.unreadable.add((partition, offset))
             continue
-        headline = told[json.loads(record.value)["id"]]
-        if headline.id in found.accepted or headline.id in found.unscorable:
-            found.repeated += 1
-            continue
+        headline = told[json.loads(value)["id"]]
+        members = found.stories.get(headline.tells or headline.id, {})
+        found.repeated += headline.id in members or headline.id in found.unscorable
         if headline.sentiment is not None and not headline.scorable:
             found.unscorable.add(headline.id)
             continue
-        found.accepted.add(headline.id)
-        story = headline.tells or headline.id
-        # All copies of a story lie in one partition, in the order in which they are read: whichever came first told it.
-        order.setdefault(record.partition, []).append(replace(headline, tells=story if story in stories else ""))
-        stories.add(story)
-    found.absent = len(told.keys() - found.accepted - found.unscorable)
-    for partition, headlines in order.items():
-        _add(found.counts, partition, counts_of(headlines))
+        members.setdefault(headline.id, Told(headline)).places.add(partition)
+        found.stories[headline.tells or headline.id] = members
+    found.absent = len(told.keys() - found.accepted.keys() - found.unscorable)
+    found.counts = Expected(found.stories)
     return found
 
 
@@ -158,26 +198,33 @@ def stored_counts(settings: Settings) -> PartitionCounts:
 
 def judge(settings: Settings, wanted: Input) -> Verdict:
     """Compares Redis and both topics that the workers wrote with what the raw topic demands."""
-    stored = stored_counts(settings)
-    cells = sorted(cell for cell in stored.keys() | wanted.counts.keys() if stored[cell] != wanted.counts[cell])
-    fine = settings.trends.fine_bucket_seconds
-    excess = [
-        stored[cell] - wanted.counts[cell]
-        for cell in cells
-        if cell[1][0] == fine and (cell[1][2], cell[1][5]) == ("all", "documents")
-    ]
     address = settings.kafka.bootstrap_servers
     scored = {json.loads(record.value)["id"] for record in read_topic(address, settings.kafka.scored_topic)}
     places, ids = _dead_letters(read_topic(address, settings.kafka.dead_topic), wanted.unreadable)
+    found = Found(stored_counts(settings), read_kept(settings), scored, places, ids)
+    return verdict_of(found, wanted, settings.trends)
+
+
+def verdict_of(found: Found, wanted: Input, settings: TrendSettings) -> Verdict:
+    """Compares what the workers wrote with what they should have."""
+    differences = wanted.counts.differences(found.counts)
+    excess = [
+        difference.excess
+        for difference in differences
+        if difference.cell[0] == settings.fine_bucket_seconds
+        and (difference.cell[2], difference.cell[5]) == ("all", "documents")
+    ]
+    faults = faults_of(found.kept, wanted.stories, settings)
     return Verdict(
-        documents=wanted.documents,
+        documents=len(wanted.accepted),
         lost=-sum(amount for amount in excess if amount < 0),
         double=sum(amount for amount in excess if amount > 0),
-        cells=len(cells),
-        examples=tuple(f"{cell}: stored {stored[cell]}, wanted {wanted.counts[cell]}" for cell in cells[:10]),
-        not_scored=len(wanted.accepted - scored),
-        not_dead=len(wanted.unreadable - places) + len(wanted.unscorable - ids),
-        wrongly_dead=len(ids - wanted.unscorable),
+        cells=len(differences),
+        stories=len(faults),
+        examples=(*map(str, differences[:_EXAMPLES]), *faults[:_EXAMPLES]),
+        not_scored=len(wanted.accepted.keys() - found.scored),
+        not_dead=len(wanted.unreadable - found.dead_places) + len(wanted.unscorable - found.dead_ids),
+        wrongly_dead=len(found.dead_ids - wanted.unscorable),
     )
 
 
@@ -193,10 +240,6 @@ def _dead_letters(records: Iterator[Any], unreadable: set[Place]) -> tuple[set[P
         else:
             ids.add(json.loads(record.value)["id"])
     return places, ids
-
-
-def _add(counts: PartitionCounts, partition: int, told: Counts) -> None:
-    counts.update({(partition, cell): amount for cell, amount in told.items()})
 
 
 def share_of(values: Sequence[float], share: float) -> float | None:

@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 
 from monitor.adapters import redis_connection, redis_trends
+from monitor.adapters.redis_keys import RedisKeys
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.messages import ApplyResult, Bucket, BucketCounts, Cell, PartitionUpdate
 from monitor.settings import Settings
 from tests.chaos.arenas import SingleArena
+from tests.chaos.behind import read_kept
 from tests.chaos.campaign import Campaign
 from tests.chaos.events import Deck, Event, Recovery
+from tests.chaos.fleet import FORGETFUL
 from tests.chaos.recount import Verdict, judge, stored_counts
 from tests.chaos.unfenced_worker import UnfencedScript
 from tests.conftest import SettingsFactory
 
 EVENTS = 7
+FLAWS = ("lost", "double", "cells", "stories", "not_scored", "not_dead", "wrongly_dead")
 
 
 def a_minute(settings: Settings) -> BucketCounts:
@@ -47,6 +51,16 @@ def write(settings: Settings, part: BucketCounts, times: int) -> None:
         client.close()
 
 
+def add_copy(settings: Settings, amount: int) -> None:
+    """Has one story told more often, or less."""
+    (partition, start_ms), copies = min(read_kept(settings).copies.items())
+    client = redis_connection.connect(settings.redis)
+    try:
+        client.hincrby(RedisKeys(settings.redis.key_prefix).copies(partition, start_ms), min(copies), amount)
+    finally:
+        client.close()
+
+
 def test_nothing_is_lost_and_nothing_counted_twice_whatever_is_killed(tmp_path: Path) -> None:
     """Random events to workers, broker and Redis; counts equal an independent count, and a batch by hand is found out."""
     seed = secrets.randbelow(2**32)
@@ -57,21 +71,36 @@ def test_nothing_is_lost_and_nothing_counted_twice_whatever_is_killed(tmp_path: 
         assert len(outcome.events) == EVENTS
         assert outcome.verdict.documents > 0
         assert outcome.wanted.repeated > 0, "no document was there twice"
+        assert outcome.wanted.scattered_documents > 0, "no document was there in two partitions"
+        assert outcome.wanted.scattered_stories > 0, "no story was told in two partitions"
+        add_copy(arena.settings, 1)
+        told_once_more = judge(arena.settings, outcome.wanted)
+        add_copy(arena.settings, -1)
         minute = a_minute(arena.settings)
         write(arena.settings, minute, 1)
         doubled = judge(arena.settings, outcome.wanted)
         write(arena.settings, minute, -2)
         gone = judge(arena.settings, outcome.wanted)
+    assert (told_once_more.exact, told_once_more.cells, told_once_more.stories) == (False, 0, 1)
     assert (doubled.exact, doubled.lost) == (False, 0)
     assert doubled.double > 0
     assert (gone.exact, gone.double) == (False, 0)
     assert gone.lost == doubled.double
 
 
-@pytest.mark.parametrize("flaw", ["lost", "double", "cells", "not_scored", "not_dead", "wrongly_dead"])
+def test_workers_that_each_remember_for_themselves_count_copies_twice(tmp_path: Path) -> None:
+    """The feed has copies of documents and stories that another worker reads, or this would not be found."""
+    with SingleArena(tmp_path, lambda line: None) as arena:
+        campaign = Campaign(arena, 1, lambda line: None, program=FORGETFUL)
+        verdict = campaign.run(1, ["worker_added"]).verdict
+    assert verdict.double > 0
+    assert verdict.stories > 0
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
 def test_one_flaw_of_any_kind_is_no_exact_run(flaw: str) -> None:
     """Each figure of the verdict counts."""
-    figures = {"lost": 0, "double": 0, "cells": 0, "not_scored": 0, "not_dead": 0, "wrongly_dead": 0}
+    figures = dict.fromkeys(FLAWS, 0)
     assert Verdict(documents=9, examples=(), **figures).exact
     assert not Verdict(documents=9, examples=(), **figures | {flaw: 1}).exact
 
