@@ -226,4 +226,5 @@ class WorkerLoop:
             metrics.queue_rounds.labels(stage).set_function(partial(prefetch.rounds_at, stage))
             metrics.queue_records.labels(stage).set_function(partial(prefetch.records_at, stage))
         metrics.paused.set_function(lambda: 0 if gathering.room else len(self._source.partitions))
+        metrics.stuck.set_function(self.stuck_seconds)
         metrics.ready.set_function(lambda: float(not (self._stop.is_set() or self.missing())))
