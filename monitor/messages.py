@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 SENTIMENTS = ("negative", "neutral", "positive")
 Probabilities = tuple[float, float, float]  # over SENTIMENTS, in that order; they sum to 1
@@ -18,6 +19,10 @@ POLARITY_SCALE = 10_000
 # (dimension, key): ("topic", "Energy / Oil"), ("entity", "AAPL"), ("all", "all").
 Subject = tuple[str, str]
 ALL: Subject = ("all", "all")
+
+# The epoch in which a caller holds each partition; one that is missing is held in epoch 0, older than any assignment.
+Epochs = Mapping[int, int]
+NO_EPOCHS: Epochs = MappingProxyType({})
 
 # What a bucket counts. Stories are counted at their first document; a sentiment's own count puts its name in front.
 DOCUMENTS = "documents"
@@ -171,6 +176,11 @@ class StoryClaim:
     record: StoryRecord | None = None
     bands: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+
+    @property
+    def partition(self) -> int:
+        """The partition that the document was read from."""
+        return int(self.origin.partition(":")[0])
 
     @property
     def first(self) -> bool:

@@ -21,6 +21,7 @@ from monitor.messages import (
     ApplyResult,
     DeadLetter,
     Document,
+    Epochs,
     PartitionBatch,
     PartitionUpdate,
     RawRecord,
@@ -116,7 +117,7 @@ class Pipeline:
                 self._decode(item)
         documents = [document for item in work for _, document in item.read]
         with self._timed("novelty", len(documents)):
-            stories = iter(self._stages.novelty.assign(documents))
+            stories = iter(self._stages.novelty.assign(documents, _epochs(work)))
         for item in work:
             item.stories = [next(stories) for _ in item.read]
         return work
@@ -134,9 +135,9 @@ class Pipeline:
             # What counted for nothing because of a document that turns out to be unscorable counts in its place.
             waiting = [one for one in told if one.story.repeated and one.document.id in failed]
             if waiting:
-                first = [failed[one.document.id] for one in waiting]
-                self._release([(one.item, one.document) for one in first])
-                stories = self._stages.novelty.assign([one.document for one in waiting])
+                epochs = _epochs(work)
+                self._stages.novelty.release([failed[one.document.id].document for one in waiting], epochs)
+                stories = self._stages.novelty.assign([one.document for one in waiting], epochs)
                 for one, story in zip(waiting, stories, strict=True):
                     one.story = story
         for one in told:
@@ -182,26 +183,15 @@ class Pipeline:
 
     def _settle(self, work: Sequence[Work]) -> None:
         """Lets unscorable documents give their claims back; what had joined a story that is gone begins it anew."""
-        self._release([(item, document) for item in work for document in item.unscorable])
+        epochs = _epochs(work)
+        self._stages.novelty.release([document for item in work for document in item.unscorable], epochs)
         joined = [(item, i) for item in work for i, scored in enumerate(item.scored) if scored.story.joined]
         if not joined:
             return
         before = [item.scored[i] for item, i in joined]
-        stories = self._stages.novelty.settle([scored.document for scored in before], [s.story for s in before])
+        stories = self._stages.novelty.settle([one.document for one in before], [one.story for one in before], epochs)
         for (item, i), story in zip(joined, stories, strict=True):
             item.scored[i] = replace(item.scored[i], story=story)
-
-    def _release(self, unscorable: Sequence[tuple[Work, Document]]) -> None:
-        """Gives claims back, but none of a partition that is another's by now: it has read the same record, and may count it.
-
-        The trends are asked, since a worker that was frozen hears of it there first; position 0 moves nothing.
-        """
-        held = {(item.batch.partition, item.batch.epoch) for item, _ in unscorable}
-        skip = self._stages.trends.skip_to
-        ours = {one for one in held if skip(*one, 0).result is not ApplyResult.STALE_EPOCH}
-        documents = [document for item, document in unscorable if (item.batch.partition, item.batch.epoch) in ours]
-        if documents:
-            self._stages.novelty.release(documents)
 
     def _publish(self, work: Sequence[Work]) -> None:
         """Publishes what a batch that comes again, because step 4 failed, did not publish as the very same before."""
@@ -306,6 +296,10 @@ class Pipeline:
 
 def _records(work: Sequence[Work]) -> int:
     return sum(len(item.batch.records) for item in work)
+
+
+def _epochs(work: Sequence[Work]) -> Epochs:
+    return {item.batch.partition: item.batch.epoch for item in work}
 
 
 def _offset_of(scored: ScoredDocument) -> int:

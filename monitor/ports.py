@@ -12,10 +12,12 @@ from typing import Protocol
 import numpy as np
 
 from monitor.messages import (
+    NO_EPOCHS,
     ApplyOutcome,
     Assignment,
     BucketCounts,
     DeadLetter,
+    Epochs,
     ModelInput,
     PartitionBatch,
     PartitionState,
@@ -89,18 +91,20 @@ class StoryMemory(Protocol):
     ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
         """Returns what is known of each document id, and the newest story of each band."""
 
-    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+    def remember(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> list[StoryClaim | None]:
         """Stores claims, each whole or not at all, and returns what stands for the document afterwards.
 
         An earlier claim for the same document stands. None means that since `look_up` one of a new story's bands was
-        taken, or a reprint's story was forgotten: decide again.
+        taken, or a reprint's story was forgotten: decide again. In the same step `epochs`, those of the partitions that
+        the documents were read from, are kept where they are newer: from then on no claim can be taken back in an older.
         """
 
-    def forget(self, claims: Sequence[StoryClaim]) -> None:
+    def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:
         """Takes back each document's claim, if it was made from that very origin; another one stands.
 
-        With the claim that began a story go the story and those of the given bands that still lead to it. Each claim is
-        forgotten whole or not at all; forgetting twice is as good as once.
+        So does one of a partition for which `remember` was called in a newer epoch than the one given: whoever did so may
+        have been told of the claim, and counts on it. With the claim that began a story go the story and those of the
+        given bands that still lead to it. Each claim is forgotten whole or not at all; twice is as good as once.
         """
 
     def known_stories(self, story_ids: Collection[str]) -> set[str]:

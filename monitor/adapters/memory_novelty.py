@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from monitor.messages import StoryClaim, StoryRecord
+from monitor.messages import NO_EPOCHS, Epochs, StoryClaim, StoryRecord
 
 
 class MemoryStoryMemory:
@@ -14,6 +14,7 @@ class MemoryStoryMemory:
         self._claims: dict[str, StoryClaim] = {}
         self._bands: dict[str, StoryRecord] = {}
         self._stories: set[str] = set()
+        self._epochs: dict[int, int] = {}
 
     def look_up(
         self, ids: Sequence[str], bands: Sequence[str]
@@ -21,15 +22,18 @@ class MemoryStoryMemory:
         """See StoryMemory."""
         return [self._claims.get(id_) for id_ in ids], [self._bands.get(band) for band in bands]
 
-    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+    def remember(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> list[StoryClaim | None]:
         """See StoryMemory."""
+        for partition, epoch in epochs.items():
+            self._epochs[partition] = max(epoch, self._epochs.get(partition, 0))
         return [self._remember(claim) for claim in claims]
 
-    def forget(self, claims: Sequence[StoryClaim]) -> None:
+    def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:
         """See StoryMemory."""
         for claim in claims:
             held = self._claims.get(claim.document_id)
-            if held is None or held.origin != claim.origin:
+            stale = epochs.get(claim.partition, 0) < self._epochs.get(claim.partition, 0)
+            if held is None or held.origin != claim.origin or stale:
                 continue
             del self._claims[claim.document_id]
             if held.first:

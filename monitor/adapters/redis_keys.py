@@ -14,6 +14,7 @@ claim looks at many stories at once: the one master that serves it is asked by a
 | P:{novelty}:d:<document id>      | string | story id, origin                              | story horizon    | worker |
 | P:{novelty}:s:<story id>         | string | available_ms, packed sketch                   | 2 story horizons | worker |
 | P:{novelty}:b:<band>             | string | newest story id                               | story horizon    | worker |
+| P:{novelty}:epochs               | hash   | partition -> newest epoch that made claims    | story horizon    | worker |
 | P:replayed:<topic>:{n}:<chunk>   | set    | offset in the chunk of each replayed letter   | 400 days         | replay |
 """
 
@@ -73,6 +74,10 @@ class RedisKeys:
     def band(self, band: str) -> str:
         """Newest story of a MinHash band."""
         return f"{self._prefix}:{{novelty}}:b:{band}"
+
+    def epochs(self) -> str:
+        """In which epoch each partition made claims last."""
+        return f"{self._prefix}:{{novelty}}:epochs"
 
     def replayed(self, topic: str, partition: int, chunk: int) -> str:
         """Which records of a run of offsets were replayed out of the dead-letter topic."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.adapters.redis_connection import Client, Script, translated
 from monitor.adapters.redis_keys import RedisKeys
-from monitor.messages import StoryClaim, StoryRecord
+from monitor.messages import NO_EPOCHS, Epochs, StoryClaim, StoryRecord
 
 _SEPARATOR = "\x1f"
 
@@ -51,7 +51,7 @@ class RedisStoryMemory:
             records.get(story) or (StoryRecord(story, 0, b"\0\0\0\0") if story else None) for story in newest
         ]
 
-    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+    def remember(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> list[StoryClaim | None]:
         """See StoryMemory."""
         if not claims:
             return []
@@ -65,22 +65,28 @@ class RedisStoryMemory:
         ]
         with translated():
             standing = self._remember(
-                [key for claim in claims for key in self._keys_of(claim, claim.story_id)],
-                [self._horizon_seconds, json.dumps(rows, ensure_ascii=False), *sketches],
+                [self._keys.epochs(), *(key for claim in claims for key in self._keys_of(claim, claim.story_id))],
+                [self._horizon_seconds, json.dumps(dict(epochs)), json.dumps(rows, ensure_ascii=False), *sketches],
             )
         return [_claim(claim.document_id, value) for claim, value in zip(claims, standing, strict=True)]
 
-    def forget(self, claims: Sequence[StoryClaim]) -> None:
+    def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:
         """See StoryMemory."""
         if not claims:
             return
         rows = [
-            {"document": claim.document_id, "origin": f"{_SEPARATOR}{claim.origin}", "bands": len(claim.bands)}
+            {
+                "document": claim.document_id,
+                "origin": f"{_SEPARATOR}{claim.origin}",
+                "partition": claim.partition,
+                "epoch": epochs.get(claim.partition, 0),
+                "bands": len(claim.bands),
+            }
             for claim in claims
         ]
         with translated():
             self._forget(
-                [key for claim in claims for key in self._keys_of(claim, claim.document_id)],
+                [self._keys.epochs(), *(key for claim in claims for key in self._keys_of(claim, claim.document_id))],
                 [json.dumps(rows, ensure_ascii=False)],
             )
 

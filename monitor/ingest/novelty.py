@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from monitor.errors import TransientError
 from monitor.ingest.sketch import Sketch, pack, same_story, sketches_of, unpack
-from monitor.messages import Document, Story, StoryClaim, StoryRecord
+from monitor.messages import NO_EPOCHS, Document, Epochs, Story, StoryClaim, StoryRecord
 from monitor.ports import StoryMemory
 
 
@@ -27,14 +27,20 @@ class NoveltyIndex:
         self._memory = memory
         self._horizon_ms = horizon_ms
 
-    def assign(self, documents: Sequence[Document]) -> list[Story]:
-        """Returns a story per document, in order."""
+    def assign(self, documents: Sequence[Document], epochs: Epochs = NO_EPOCHS) -> list[Story]:
+        """Returns a story per document, in order.
+
+        Args:
+            documents: all that were read together.
+            epochs: of the partitions that they were read from. From now on none of their claims is given back in an older
+                epoch: not by a worker that was frozen and still takes a partition for its own.
+        """
         sketches = _sketches(documents)
         stories: dict[int, Story] = {}
         pending = list(range(len(documents)))
         while pending:
             claims = self._decide([documents[i] for i in pending], [sketches[i] for i in pending])
-            standing = self._remember(claims)
+            standing = self._remember(claims, epochs)
             for i, claim in zip(pending, standing, strict=True):
                 if claim is not None:
                     stories[i] = _story(claim, documents[i])
@@ -42,20 +48,23 @@ class NoveltyIndex:
             pending = [i for i, claim in zip(pending, standing, strict=True) if claim is None]
         return [stories[i] for i in range(len(documents))]
 
-    def release(self, documents: Sequence[Document]) -> None:
+    def release(self, documents: Sequence[Document], epochs: Epochs = NO_EPOCHS) -> None:
         """Gives back what documents claimed that could not be scored, so that a replay of them counts.
 
         A story that one of them began goes too: the next reprint begins it anew, and those that had joined it learn so from
-        `settle`. Only a document's own claim goes, the one from its origin. Called before the document's batch is applied,
-        once or again: after a crash in between the record is read again, claims anew and is released again.
+        `settle`. Only a document's own claim goes, the one from its origin, and none of a partition that another worker has
+        asked for in a newer epoch: it may count on it. Called before the document's batch is applied, once or again: after
+        a crash in between the record is read again, claims anew and is released again.
         """
         claims = [
             StoryClaim(document.id, document.origin, document.id, bands=sketch.bands)
             for document, sketch in zip(documents, _sketches(documents), strict=True)
         ]
-        self._memory.forget(claims)
+        self._memory.forget(claims, epochs)
 
-    def settle(self, documents: Sequence[Document], stories: Sequence[Story]) -> list[Story]:
+    def settle(
+        self, documents: Sequence[Document], stories: Sequence[Story], epochs: Epochs = NO_EPOCHS
+    ) -> list[Story]:
         """Returns the stories as they stand: reprints of a story that was released since `assign` are decided anew.
 
         Called before the documents are published and applied: what has been counted is not decided again.
@@ -65,8 +74,8 @@ class NoveltyIndex:
         orphans = [i for i, story in enumerate(stories) if story.id in gone and story.joined]
         if not orphans:
             return list(stories)
-        self._memory.forget([StoryClaim(documents[i].id, documents[i].origin, stories[i].id) for i in orphans])
-        anew = dict(zip(orphans, self.assign([documents[i] for i in orphans]), strict=True))
+        self._memory.forget([StoryClaim(documents[i].id, documents[i].origin, stories[i].id) for i in orphans], epochs)
+        anew = dict(zip(orphans, self.assign([documents[i] for i in orphans], epochs), strict=True))
         return [anew.get(i, story) for i, story in enumerate(stories)]
 
     def confirm(self, documents: Sequence[Document], stories: Sequence[Story]) -> None:
@@ -90,16 +99,16 @@ class NoveltyIndex:
                     reason="redis_lost_writes",
                 )
 
-    def _remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+    def _remember(self, claims: Sequence[StoryClaim], epochs: Epochs) -> list[StoryClaim | None]:
         """Stores new stories before reprints of them: a story that is refused must not leave reprints of it behind."""
         begun = {claim.story_id for claim in claims if claim.record is not None}
         follows = [claim.record is None and claim.story_id in begun for claim in claims]
         first = [i for i in range(len(claims)) if not follows[i]]
-        standing = dict(zip(first, self._memory.remember([claims[i] for i in first]), strict=True))
+        standing = dict(zip(first, self._memory.remember([claims[i] for i in first], epochs), strict=True))
         stored = {claim.story_id for claim in standing.values() if claim is not None}
         then = [i for i in range(len(claims)) if follows[i] and claims[i].story_id in stored]
         if then:
-            standing.update(zip(then, self._memory.remember([claims[i] for i in then]), strict=True))
+            standing.update(zip(then, self._memory.remember([claims[i] for i in then], epochs), strict=True))
         return [standing.get(i) for i in range(len(claims))]
 
     def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch]) -> list[StoryClaim]:

@@ -88,9 +88,10 @@ def _work(client: Client) -> None:
         StoryClaim("b", "0:2", "a"),
     ]
     memory.look_up(["a"], ["0:x"])
-    assert memory.remember(claims)[1] is not None
+    assert memory.remember(claims, {0: epoch})[1] is not None
     assert memory.known_stories(["a"]) == {"a"}
-    memory.forget(claims)
+    memory.forget(claims, {0: epoch})
+    assert memory.look_up(["a", "b"], []) == ([None, None], [])
     for begin in range(3):
         evidence = ((OIL, Evidence(f"{begin}", "A", "Wire", "", "news", NOON_MS, 0.9)),)
         counts = {Bucket(seconds, NOON_MS): {CELL: 1} for seconds in (60, 3600)}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
 from monitor.adapters.memory_novelty import MemoryStoryMemory
+from monitor.adapters.redis_keys import RedisKeys
 from monitor.adapters.redis_novelty import RedisStoryMemory
 from monitor.messages import StoryClaim, StoryRecord
 from monitor.ports import StoryMemory
@@ -138,3 +140,36 @@ def test_nothing_is_forgotten_of_what_is_not_known(memory: StoryMemory) -> None:
     memory.forget([first("a", ("0:x",))])
     memory.forget([])
     assert memory.known_stories([]) == set()
+
+
+def test_no_claim_is_taken_back_in_an_older_epoch_than_its_partition_was_asked_for_in(memory: StoryMemory) -> None:
+    """Neither a story and its bands nor a reprint, also where the one that asked found them there; in its own they are."""
+    original, reprint = first("a", ("0:x", "1:y"), origin="3:7"), StoryClaim("b", "3:8", "a")
+    stands = ([standing(original), reprint], [original.record, original.record])
+    memory.remember([original, reprint], {3: 9})
+    assert memory.remember([standing(original), reprint], {3: 10}) == stands[0]
+    memory.forget([reprint, original], {3: 9})
+    memory.forget([reprint, original])  # by somebody who holds no partition
+    assert memory.look_up(["a", "b"], ["0:x", "1:y"]) == stands
+    assert memory.known_stories(["a"]) == {"a"}
+    memory.forget([reprint, original], {3: 10})
+    assert memory.look_up(["a", "b"], ["0:x", "1:y"]) == ([None, None], [None, None])
+
+
+def test_the_newest_epoch_of_each_partition_counts(memory: StoryMemory) -> None:
+    """A worker that asks late in an older one doesn't bring it back; of other partitions it says nothing."""
+    claim, elsewhere = first("a", ("0:x",), origin="3:7"), first("b", ("1:y",), origin="4:7")
+    memory.remember([claim, elsewhere], {3: 10, 4: 1})
+    memory.remember([standing(claim)], {3: 9})
+    memory.forget([claim, elsewhere], {3: 9, 4: 1})
+    assert memory.look_up(["a", "b"], []) == ([standing(claim), None], [])
+
+
+def test_epochs_are_kept_as_long_as_the_claims_that_they_guard(redis_client: redis.Redis, name: str) -> None:
+    """And are one field a partition."""
+    memory, key = RedisStoryMemory(redis_client, name, HORIZON_SECONDS), RedisKeys(name).epochs()
+    memory.remember([first("a", ("0:x",), origin="3:7")], {3: 9, 4: 1})
+    redis_client.expire(key, 10)
+    memory.remember([StoryClaim("b", "3:8", "a")], {3: 9})
+    assert redis_client.hgetall(key) == {b"3": b"9", b"4": b"1"}
+    assert redis_client.ttl(key) > 10

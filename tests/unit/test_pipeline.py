@@ -47,7 +47,9 @@ class NotingTrends(MemoryTrends):
 class Path:
     """A pipeline over fakes, and all that one can look into."""
 
-    def __init__(self, failing: Sequence[int] = (), partitions: int = 2) -> None:
+    def __init__(
+        self, failing: Sequence[int] = (), partitions: int = 2, memory: MemoryStoryMemory | None = None
+    ) -> None:
         self.events: list[str] = []
         self.registry = CollectorRegistry()
         self.sink, self.source = RecordingSink(self.events), RecordingSource(self.events)
@@ -57,7 +59,7 @@ class Path:
             self.trends.assign(partition, 0)
         stages = Stages(
             decode=partial(decode, settings=IngestSettings(), entities=COMPANIES),
-            novelty=NoveltyIndex(MemoryStoryMemory(), 72 * HOUR_MS),
+            novelty=NoveltyIndex(memory or MemoryStoryMemory(), 72 * HOUR_MS),
             classifier=self.classifier,
             sink=self.sink,
             trends=self.trends,

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from monitor.adapters.memory_novelty import MemoryStoryMemory
 from monitor.errors import TransientError
+from monitor.messages import NO_EPOCHS, Epochs, StoryClaim
 from tests.builders import batch
 from tests.unit.test_pipeline import Path, news
+
+
+class OvertakenMemory(MemoryStoryMemory):
+    """Lets others go on between a worker's decision to take claims back and its doing so, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:
+        """See StoryMemory."""
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        super().forget(claims, epochs)
 
 
 @pytest.mark.parametrize("fails_first", [False, True], ids=["scored, then dead", "dead, then scored"])
@@ -92,3 +109,20 @@ def test_a_worker_that_wakes_up_late_takes_no_claim_back(copied: bool) -> None:
     path.classifier.failing_words = set()
     path.process(batch([news("a")], begin=len(values) + 1, epoch=epoch))
     assert (path.documents(), path.count("repeated_documents")) == (2, len(values))
+
+
+def test_a_worker_that_freezes_while_it_takes_a_claim_back_takes_none_back() -> None:
+    """However late that arrives: once another one has read the record, the next copy of it counts for nothing."""
+    memory = OvertakenMemory()
+    path, values = Path(partitions=1, memory=memory), [news("a"), news("b")]
+
+    def overtake() -> None:
+        path.classifier.failing_words = set()
+        path.process(batch(values, epoch=path.trends.assign(0, 0).epoch))
+
+    path.classifier.failing_words = {"plant a"}
+    memory.meanwhile = overtake
+    with suppress(TransientError):
+        path.process(batch(values))
+    path.process(batch([news("a")], begin=2, epoch=2))
+    assert (path.documents(), path.count("repeated_documents")) == (2, 1)

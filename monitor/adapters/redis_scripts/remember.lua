@@ -1,11 +1,13 @@
 -- Stores claims of documents to stories; an earlier claim stands, a taken band refuses a new story, and a forgotten
 -- story a reprint of it. A story outlives every claim to it.
--- KEYS: of each claim its document, its story and its bands (all keys share one hash tag).
--- ARGV: 1 seconds to live, 2 the claims as JSON [{claim, story, seen: what each band led to}], then each claim's sketch.
--- Returns per claim what stands, or false: decide again.
+-- KEYS: 1 epochs, then of each claim its document, its story and its bands (all keys share one hash tag).
+-- ARGV: 1 seconds to live, 2 partition -> the caller's epoch as JSON, 3 the claims as JSON [{claim, story, seen: what each
+-- band led to}], then each claim's sketch.
+-- Returns per claim what stands, or false: decide again. Only the first write can be refused for lack of memory, and
+-- refuses all; EXPIRE never is, and must not come first.
 local ttl = tonumber(ARGV[1])
-local standing, at = {}, 1
-for i, claim in ipairs(cjson.decode(ARGV[2])) do
+local standing, at = {}, 2
+for i, claim in ipairs(cjson.decode(ARGV[3])) do
   local document, story, bands = KEYS[at], KEYS[at + 1], #claim.seen
   local earlier = redis.call('GET', document)
   if earlier then
@@ -21,7 +23,7 @@ for i, claim in ipairs(cjson.decode(ARGV[2])) do
       if bands == 0 then
         redis.call('EXPIRE', story, 2 * ttl)
       else
-        redis.call('SET', story, ARGV[2 + i], 'EX', 2 * ttl)
+        redis.call('SET', story, ARGV[3 + i], 'EX', 2 * ttl)
         for j = 1, bands do redis.call('SET', KEYS[at + 1 + j], claim.story, 'EX', ttl) end
       end
       standing[i] = claim.claim
@@ -30,5 +32,11 @@ for i, claim in ipairs(cjson.decode(ARGV[2])) do
     end
   end
   at = at + 2 + bands
+end
+-- From here on `forget` takes no claim of these partitions back in an older epoch, the ones that stood already among them.
+-- No claim outlives the epoch that guards it.
+for partition, epoch in pairs(cjson.decode(ARGV[2])) do
+  if epoch > tonumber(redis.call('HGET', KEYS[1], partition) or 0) then redis.call('HSET', KEYS[1], partition, epoch) end
+  redis.call('EXPIRE', KEYS[1], ttl)
 end
 return standing

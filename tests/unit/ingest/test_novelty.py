@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.adapters.memory_novelty import MemoryStoryMemory
+from monitor.errors import TransientError
 from monitor.ingest.novelty import NoveltyIndex
-from monitor.messages import Document, Story, StoryClaim, StoryRecord
+from monitor.messages import NO_EPOCHS, Document, Epochs, Story, StoryClaim, StoryRecord
 from tests.builders import HOUR_MS, NOW_MS, document
 
 HORIZON_MS = 72 * HOUR_MS
@@ -38,12 +41,28 @@ class RacingMemory(MemoryStoryMemory):
         super().__init__()
         self._others = list(others)
 
-    def remember(self, claims: Sequence[StoryClaim]) -> list[StoryClaim | None]:
+    def remember(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> list[StoryClaim | None]:
         """See StoryMemory."""
         others, self._others = self._others, []
         if others:
             index(self).assign(others)
-        return super().remember(claims)
+        return super().remember(claims, epochs)
+
+
+class DyingMemory(MemoryStoryMemory):
+    """Before claims are taken back in epoch 1 their worker freezes, and of it it dies; meanwhile epoch 2 asks for others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: list[Document] = []
+
+    def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:
+        """See StoryMemory."""
+        if self.others:
+            index(self).assign(self.others, {0: 2})
+        super().forget(claims, epochs)
+        if self.others:
+            raise TransientError("killed", reason="test")
 
 
 class ForgettingMemory(MemoryStoryMemory):
@@ -200,6 +219,23 @@ def test_a_replayed_letter_counts_once_however_often_it_is_replayed() -> None:
     assert novelty.assign([replay, again]) == [Story("a", True), Story("a", False, True)]
     novelty.release([letter])  # by a worker that read the letter's record again
     assert novelty.assign([again, replay]) == [Story("a", False, True), Story("a", True)]
+
+
+@pytest.mark.parametrize("reprinted", [False, True], ids=["of what failed", "of a reprint of what failed"])
+def test_a_worker_that_froze_takes_no_claim_back_that_another_has_asked_for(reprinted: bool) -> None:
+    """Whether a copy from another offset counts is then the other one's to say."""
+    memory, epochs = DyingMemory(), {0: 1}
+    frozen, failed, reprint = index(memory), document("a", title=HEADLINES[0]), document("b", title=HEADLINES[1])
+    stories = frozen.assign([failed, reprint], epochs)
+    if reprinted:
+        frozen.release([failed], epochs)
+    counted = reprint if reprinted else failed
+    memory.others = [counted]
+    give_back = partial(frozen.settle, [reprint], stories[1:]) if reprinted else partial(frozen.release, [failed])
+    with pytest.raises(TransientError):
+        give_back(epochs)
+    copy = replace(counted, origin="1:7")
+    assert index(memory).assign([copy], {1: 1}) == [Story("a", False, True)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=12), st.lists(st.integers(0, 40), max_size=4))
