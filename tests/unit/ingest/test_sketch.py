@@ -12,6 +12,29 @@ from monitor.ingest.sketch import BANDS, SKETCH_SIZE, pack, same_story, sketch_o
 
 STORY = "Chip maker Nvidia warns of weak demand and cuts its third quarter outlook"
 
+OPENINGS = ("", "UPDATE 2-", "RT @desk: ", "(Reuters) - ", "$MSFT and #chips: ")
+TEXTS = (
+    STORY,
+    STORY.upper(),
+    STORY.title(),
+    "Acme profit up 4.5% to 1,200 mln, Zenith’s down 14%",
+    "O'Neil & Sons' CEO don't say: Q3 EBITDA 3M, B2B 5G",
+    "Société Générale hebt Müller-Größe auf ÜBERGEWICHTEN, ŒUVRE straße",
+    "İSTANBUL borsası yükseldi; ΣΊΣΥΦΟΣ ΟΔΟΣ ANΣ Σ",
+    "Акции Газпрома ВЫРОСЛИ на 3,5% после отчёта",
+    "阿里巴巴第三季度净利润同比下降14%，Alibaba股价跌5%",
+    "日本銀行は金利を据え置き、トヨタは上昇",
+    "ﬁnance ﬂows: ｆｕｌｌ ｗｉｄｔｈ １２３ ²³ ½ ǅ ǆ ﬀ",
+    "a a a a a b a b a",
+    "same Same SAME same",
+    "😀 …!?",
+    "",
+    "x",
+    "_under_score_ __init__ 9_9 7up 3rd 100",
+    " ".join(f"word{number} Name{number % 7} {number}%" for number in range(90)),
+)
+CLOSINGS = ("", " - Example Times", " | www.example.com/a?b=1", "\t&amp;amp; Co\u200b")
+
 
 def joins(one: str, other: str) -> bool:
     """Whether two texts are found as candidates of each other, and match."""
@@ -82,6 +105,17 @@ def test_sketches_stay_those_that_redis_holds() -> None:
     assert sketch.bands[:2] == ("0:a0a17301d3600320c15d1200", "1:300bea0bdf1b470314b40121")
     assert sketch.bands[6:] == ("6:a84a880ff5bbdd04ed706b08", "7:d401ce00800f8103fb8de504")
     assert hashlib.sha256(pack(sketch)).hexdigest()[:16] == "f349298da90b9b74"
+
+
+def test_sketches_of_any_script_and_case_stay_those_that_redis_holds() -> None:
+    """Each of a sample, made together; the digest is of what the first release computed."""
+    texts = [f"{opening}{text}{closing}" for opening in OPENINGS for text in TEXTS for closing in CLOSINGS]
+    sketches = sketches_of([(text, ("MSFT", "NVDA")[: at % 3]) for at, text in enumerate(texts)])
+    written = "\n".join(f"{sketch.bands} {pack(sketch).hex()}" for sketch in sketches)
+    assert (
+        hashlib.sha256(written.encode()).hexdigest()
+        == "d9744aa0bfc951f030d5110f6bf4e808017678bb77491c5b02821d622b2adf65"
+    )
 
 
 @given(st.text(), st.text())
