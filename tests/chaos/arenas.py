@@ -152,7 +152,9 @@ class SingleArena(Arena):
         """What a crash of the machine may do under `appendfsync everysec`.
 
         SIGKILL alone loses nothing that was written, and only what waited for an fsync that was going on was not. In either
-        case the end of one file is lost: no claim without all that was counted since, so that copies stay exact.
+        case the end of one file is lost, no claim without all that was counted since, so that copies stay exact; but for a
+        worker that stands still between its last look at a claim and its step while all of this happens, and then finds the
+        position where it was.
         """
         self._services.valkey.kill()
         gone()
