@@ -53,6 +53,7 @@ class Worker:
         classifier: the models.
         clock: the time.
         metrics: the instruments, where the classifier has some of them already.
+        on_gpu: whether the models run on one.
 
     Raises:
         ConfigError: a service can't be reached, or a setting doesn't fit what is there.
@@ -60,7 +61,13 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, classifier: Classifier, clock: Clock, metrics: WorkerMetrics | None = None
+        self,
+        settings: Settings,
+        classifier: Classifier,
+        clock: Clock,
+        metrics: WorkerMetrics | None = None,
+        *,
+        on_gpu: bool = False,
     ) -> None:
         self.metrics = metrics or WorkerMetrics(process_registry())
         self.registry = self.metrics.registry
@@ -84,7 +91,8 @@ class Worker:
             clock=clock,
         )
         pipeline = Pipeline(stages, settings.trends, self.metrics)
-        self._loop = WorkerLoop(settings, source, pipeline, self._trends.check, self.metrics, clock)
+        check = self._trends.check
+        self._loop = WorkerLoop(settings, source, pipeline, check, self.metrics, clock, on_gpu=on_gpu)
 
     @property
     def threads_ended(self) -> bool:
@@ -139,7 +147,7 @@ def run_worker(settings: Settings) -> int:
     redis_connection.connect(settings.redis)
     metrics = WorkerMetrics(process_registry())
     classifier = load_classifier(settings.classifier, observer=metrics.classify)
-    worker = Worker(settings, classifier, SystemClock(), metrics)
+    worker = Worker(settings, classifier, SystemClock(), metrics, on_gpu=classifier.on_gpu)
     code = _serve(worker, settings.worker.host, settings.worker.port, "worker.port", settings.worker.drain_seconds)
     if not worker.threads_ended:
         _exit_now(code, "a thread is still at work on what was abandoned")

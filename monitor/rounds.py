@@ -10,8 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from monitor.messages import PartitionBatch
+from monitor.settings import WorkerSettings
 
+# On a CPU a round is a handful of batches; on a GPU one of 256 headlines would be a quarter of a batch.
+_CPU_RECORDS, _GPU_RECORDS = 256, 4096
 _FIRST_RECORD_BYTES = 1024.0  # what a record is taken for until some have come
+
+
+def round_records_of(settings: WorkerSettings, *, on_gpu: bool) -> int:
+    """`worker.max_round_records`, or what suits where the model runs."""
+    if settings.max_round_records is not None:
+        return settings.max_round_records
+    return _GPU_RECORDS if on_gpu else _CPU_RECORDS
 
 
 class Gathering:

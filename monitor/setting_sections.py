@@ -63,7 +63,10 @@ class _BrokerSettings(_Section):
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics it creates; more allow more workers.")
     replication_factor: int = Field(1, ge=1, le=7, description="Replicas of topics it creates.")
     max_poll_records: int = Field(
-        256, ge=1, le=10_000, description="Records a poll; more takes fewer steps of the consumer's loop."
+        4096,
+        ge=1,
+        le=10_000,
+        description="Records a poll, if the round has room for them; more takes fewer steps of the consumer's loop.",
     )
     max_fetch_bytes: int = Field(
         16_777_216,
@@ -300,8 +303,14 @@ class WorkerSettings(_Section):
         le=10_000,
         description="Longest wait for more records before a round goes to the model, if that is free; more fills batches.",
     )
-    max_round_records: int = Field(
-        256, ge=1, le=100_000, description="Records a round; more is faster, later, and takes longer to drain."
+    max_round_records: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description=(
+            "Records a round, of which five at most are held; more is faster, later, takes memory, and takes longer to "
+            "drain. Unset: 256, on a GPU 4,096."
+        ),
     )
     max_round_bytes: int = Field(
         16_777_216,

@@ -17,7 +17,7 @@ from monitor.outage import LONGEST_SECONDS, Outage
 from monitor.pipeline import Pipeline, Work
 from monitor.ports import Clock, GroupSource
 from monitor.prefetch import STAGES, Prefetch
-from monitor.rounds import Gathering
+from monitor.rounds import Gathering, round_records_of
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class WorkerLoop:
         metrics: the worker's instruments.
         clock: the time.
         outage: paces retries; tests give one that doesn't wait.
+        on_gpu: whether the model runs on one, which wants larger rounds.
     """
 
     def __init__(
@@ -51,15 +52,17 @@ class WorkerLoop:
         metrics: WorkerMetrics,
         clock: Clock,
         outage: Outage | None = None,
+        *,
+        on_gpu: bool = False,
     ) -> None:
         self._settings, self._source, self._pipeline = settings.worker, source, pipeline
         self._check_store, self._metrics, self._clock = check_store, metrics, clock
         self._stuck_after_seconds = settings.kafka.max_poll_interval_seconds
         longest = min(LONGEST_SECONDS, settings.kafka.max_poll_interval_seconds / 3)
         self._outage = outage or Outage(clock, settings.worker.retry_limit_seconds, longest)
-        self._gathering = Gathering(
-            settings.worker.max_round_records, settings.worker.max_wait_ms / 1000, settings.worker.max_round_bytes
-        )
+        most_records = round_records_of(settings.worker, on_gpu=on_gpu)
+        log.info("rounds have up to %d records", most_records)
+        self._gathering = Gathering(most_records, settings.worker.max_wait_ms / 1000, settings.worker.max_round_bytes)
         self._prefetch: Prefetch[list[Work], Sequence[Work]] = Prefetch(pipeline.prepare, pipeline.score, clock)
         self._stop, self._abandon = threading.Event(), threading.Event()
         self._turned = clock.monotonic_seconds()

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from monitor.adapters.checkpoint_pair import Checkpoint, CheckpointPair
+from monitor.adapters.engines import device_of
 from monitor.adapters.torch_classifier import TorchClassifier, shipped_models
 from monitor.adapters.two_head_model import read_heads
 from monitor.classify.labels import SENTIMENT, TOPIC
@@ -34,9 +35,13 @@ class RoutedClassifier:
 
     Args:
         models: by language, at least one.
+
+    Attributes:
+        on_gpu: whether they run on a GPU.
     """
 
-    def __init__(self, models: Mapping[str, Classifier]) -> None:
+    def __init__(self, models: Mapping[str, Classifier], *, on_gpu: bool = False) -> None:
+        self.on_gpu = on_gpu
         self._models = dict(models)
         self._languages = frozenset(self._models)
 
@@ -100,7 +105,7 @@ def load_classifier(
     if not models:
         raise ConfigError("classifier.model: no language has a model: nothing could be scored", reason="model_missing")
     log.info("documents in other languages than %s are counted, not scored", ", ".join(models))
-    classifier = RoutedClassifier(models)
+    classifier = RoutedClassifier(models, on_gpu=device_of(settings).type == "cuda")
     if observer is not None:
         classifier.observe(observer)
     return classifier

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.messages import PartitionBatch
-from monitor.rounds import Gathering
+from monitor.rounds import Gathering, round_records_of
+from monitor.settings import WorkerSettings
 from tests.builders import batch
 
 MANY = 2**30
@@ -103,3 +104,9 @@ def test_rounds_of_records_that_are_alike_stay_within_both_bounds(
     gathering.add([batch([b"x" * value_bytes] * gathering.room, begin=12)], 0.0)
     assert gathering.records == max(1, min(most_records, most_bytes // size))
     assert gathering.room == 0
+
+
+def test_a_rounds_records_suit_the_device_unless_they_are_given() -> None:
+    """A GPU wants more."""
+    assert [round_records_of(WorkerSettings(), on_gpu=on_gpu) for on_gpu in (False, True)] == [256, 4096]
+    assert {round_records_of(WorkerSettings(max_round_records=9), on_gpu=on_gpu) for on_gpu in (False, True)} == {9}

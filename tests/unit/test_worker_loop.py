@@ -83,7 +83,8 @@ class Bench:
         failing: Sequence[int] = (),
         each_poll: Callable[[Bench, int], None] = lambda bench, number: None,
         clock: Clock | None = None,
-        **worker: float,
+        on_gpu: bool = False,
+        **worker: float | None,
     ) -> None:
         self.topic = [topic_of(partition, count) for partition in range(PARTITIONS)]
         self.registry = CollectorRegistry()
@@ -110,6 +111,7 @@ class Bench:
             metrics,
             clock,
             Outage(clock, limit, draw=lambda: 0.001),
+            on_gpu=on_gpu,
         )
 
     def run(self) -> bool:
@@ -226,6 +228,21 @@ def test_records_on_their_way_are_bounded_while_the_model_is_slow() -> None:
     assert bench.source.most_ahead <= 5 * 7, "one more is being finished"
     assert bench.positions() == [500] * PARTITIONS
     assert bench.metric("sentiment_paused_partitions") == 0
+
+
+@pytest.mark.parametrize(("on_gpu", "records"), [(False, 256), (True, 4096)])
+def test_a_round_is_as_large_as_suits_where_the_model_runs(on_gpu: bool, records: int) -> None:
+    """Unless it is told; five of them bound what is held, as ever."""
+    first: list[int] = []
+    bench = Bench(
+        count=8000 // PARTITIONS,
+        each_poll=lambda bench, number: first.append(bench.source.polled) if number == 1 else None,
+        on_gpu=on_gpu,
+        max_round_records=None,
+    )
+    assert bench.run()
+    assert first == [records]
+    assert bench.source.most_ahead <= 5 * records
 
 
 def test_bytes_on_their_way_are_bounded_while_the_model_is_slow() -> None:

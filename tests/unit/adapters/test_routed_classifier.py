@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.adapters import routed_classifier
 from monitor.adapters.routed_classifier import RoutedClassifier, load_classifier
 from monitor.adapters.torch_classifier import default_model_folder, shipped_models
 from monitor.errors import ClassifierError, ConfigError
@@ -159,6 +161,13 @@ def test_an_observer_is_told_what_every_model_does(shipped: dict[str, Path], tmp
     model.classify(questions)
     assert (later.misses, later.hits, len(later.batches)) == (0, 5, 0)
     assert first.misses == 5
+
+
+def test_it_is_told_where_the_models_run(shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else depends on that is decided once they are loaded."""
+    assert not load_classifier(settings(), shipped).on_gpu
+    monkeypatch.setattr(routed_classifier, "device_of", lambda settings: torch.device("cuda"))
+    assert load_classifier(settings(), shipped).on_gpu
 
 
 def test_shipped_folders_are_named_by_the_language_they_read() -> None:
