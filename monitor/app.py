@@ -12,6 +12,7 @@ import os
 import queue
 import signal
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import Protocol
@@ -24,12 +25,13 @@ from monitor.adapters.metrics_route import metrics_answer, process_registry
 from monitor.adapters.redis_novelty import RedisStoryMemory
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
+from monitor.classify.isolate import model_input
 from monitor.errors import ConfigError
 from monitor.exporter import Exporter
 from monitor.ingest.decode import decode
 from monitor.ingest.entities import load_entities
 from monitor.ingest.novelty import NoveltyIndex
-from monitor.messages import ApplyResult, Assignment
+from monitor.messages import ApplyResult, Assignment, ModelInput
 from monitor.metrics import WorkerMetrics
 from monitor.outage import Outage, outlast
 from monitor.pipeline import Pipeline, Stages
@@ -54,6 +56,7 @@ class Worker:
         clock: the time.
         metrics: the instruments, where the classifier has some of them already.
         on_gpu: whether the models run on one.
+        foresee: told of what the classifier will be asked for, if it can make use of that.
 
     Raises:
         ConfigError: a service can't be reached, or a setting doesn't fit what is there.
@@ -68,6 +71,7 @@ class Worker:
         metrics: WorkerMetrics | None = None,
         *,
         on_gpu: bool = False,
+        foresee: Callable[[Sequence[ModelInput]], None] | None = None,
     ) -> None:
         self.metrics = metrics or WorkerMetrics(process_registry())
         self.registry = self.metrics.registry
@@ -91,8 +95,9 @@ class Worker:
             clock=clock,
         )
         pipeline = Pipeline(stages, settings.trends, self.metrics)
+        ahead = None if foresee is None else lambda documents: foresee([model_input(one) for one in documents])
         check = self._trends.check
-        self._loop = WorkerLoop(settings, source, pipeline, check, self.metrics, clock, on_gpu=on_gpu)
+        self._loop = WorkerLoop(settings, source, pipeline, check, self.metrics, clock, on_gpu=on_gpu, foresee=ahead)
 
     @property
     def threads_ended(self) -> bool:
@@ -147,7 +152,9 @@ def run_worker(settings: Settings) -> int:
     redis_connection.connect(settings.redis)
     metrics = WorkerMetrics(process_registry())
     classifier = load_classifier(settings.classifier, observer=metrics.classify)
-    worker = Worker(settings, classifier, SystemClock(), metrics, on_gpu=classifier.on_gpu)
+    # On a CPU the model has the cores, and tokenising ahead would take them from it.
+    foresee = classifier.foresee if classifier.on_gpu else None
+    worker = Worker(settings, classifier, SystemClock(), metrics, on_gpu=classifier.on_gpu, foresee=foresee)
     code = _serve(worker, settings.worker.host, settings.worker.port, "worker.port", settings.worker.drain_seconds)
     if not worker.threads_ended:
         _exit_now(code, "a thread is still at work on what was abandoned")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from monitor.errors import TransientError
+from monitor.messages import Document, PartitionBatch
 from monitor.metrics import WorkerMetrics
 from monitor.outage import LONGEST_SECONDS, Outage
 from monitor.pipeline import Pipeline, Work
@@ -41,6 +42,7 @@ class WorkerLoop:
         clock: the time.
         outage: paces retries; tests give one that doesn't wait.
         on_gpu: whether the model runs on one, which wants larger rounds.
+        foresee: told of the documents of each round that the model will be asked for, on the thread that prepares rounds.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class WorkerLoop:
         outage: Outage | None = None,
         *,
         on_gpu: bool = False,
+        foresee: Callable[[Sequence[Document]], None] | None = None,
     ) -> None:
         self._settings, self._source, self._pipeline = settings.worker, source, pipeline
         self._check_store, self._metrics, self._clock = check_store, metrics, clock
@@ -63,7 +66,8 @@ class WorkerLoop:
         most_records = round_records_of(settings.worker, on_gpu=on_gpu)
         log.info("rounds have up to %d records", most_records)
         self._gathering = Gathering(most_records, settings.worker.max_wait_ms / 1000, settings.worker.max_round_bytes)
-        self._prefetch: Prefetch[list[Work], Sequence[Work]] = Prefetch(pipeline.prepare, pipeline.score, clock)
+        self._foresee = foresee
+        self._prefetch: Prefetch[list[Work], Sequence[Work]] = Prefetch(self._prepare, pipeline.score, clock)
         self._stop, self._abandon = threading.Event(), threading.Event()
         self._turned = clock.monotonic_seconds()
         self._probe_at = self._turned + _PROBE_SECONDS
@@ -128,6 +132,15 @@ class WorkerLoop:
         if self._outage.cause and (finished or (idle and now > self._owed_until)):
             log.info("works again after %.1f s", self._outage.lasted_seconds)
             self._outage.over()
+
+    def _prepare(self, batches: Sequence[PartitionBatch]) -> list[Work]:
+        work = self._pipeline.prepare(batches)
+        if self._foresee is not None:
+            read = (
+                (document, story) for item in work for (_, document), story in zip(item.read, item.stories, strict=True)
+            )
+            self._foresee([document for document, story in read if not story.repeated])
+        return work
 
     def _tick_seconds(self, now: float) -> float:
         due = self._gathering.wait_seconds(now)

@@ -91,6 +91,10 @@ class Checkpoint:
         """From now on told of batches and of what was known already."""
         self._scorer.observer = observer
 
+    def foresee(self, texts: Sequence[str]) -> None:
+        """Tokenises what `probabilities` will be asked for, while it works; from another thread."""
+        self._scorer.foresee([Row(text) for text in texts])
+
     def probabilities(self, texts: Sequence[str]) -> list[list[float]]:
         """Returns the probabilities of each text, in the order of `CLASSES[task]`.
 
@@ -146,6 +150,11 @@ class CheckpointPair:
     def languages(self) -> frozenset[str]:
         """See Classifier."""
         return self._languages
+
+    def foresee(self, inputs: Sequence[ModelInput]) -> None:
+        """Tokenises what `classify` will be asked for, while it works; from another thread."""
+        for checkpoint in (self._sentiment, self._topic):
+            checkpoint.foresee([one.text for one in inputs])
 
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""

@@ -57,22 +57,32 @@ class RoutedClassifier:
 
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""
-        places: dict[str, list[int]] = defaultdict(list)
-        for i, one in enumerate(inputs):
-            places[one.language].append(i)
         scores: dict[int, Score] = {}
-        for language, indices in places.items():
+        for language, indices in _by_language(inputs).items():
             model = self._models.get(language)
             if model is None:
                 raise ClassifierError(f"no model reads {language!r}", reason="model_failed")
             scores.update(zip(indices, model.classify([inputs[i] for i in indices]), strict=True))
         return [scores[i] for i in range(len(inputs))]
 
+    def foresee(self, inputs: Sequence[ModelInput]) -> None:
+        """Tokenises what `classify` will be asked for, while it works; from another thread."""
+        for language, indices in _by_language(inputs).items():
+            if isinstance(model := self._models.get(language), TorchClassifier | CheckpointPair):
+                model.foresee([inputs[i] for i in indices])
+
     def observe(self, observer: ClassifyObserver) -> None:
         """Tells it of batches and of what was known already, from now on; `WorkerMetrics.classify` is one."""
         for model in self._models.values():
             if isinstance(model, TorchClassifier | CheckpointPair):
                 model.observe(observer)
+
+
+def _by_language(inputs: Sequence[ModelInput]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, one in enumerate(inputs):
+        places[one.language].append(i)
+    return places
 
 
 def load_classifier(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from monitor.adapters.token_rows import Engine, Logits, NoMemoryError, Started, TokenRow
+from monitor.adapters.tokens_ahead import TokensAhead
 from monitor.classify.batches import token_batches
 from monitor.classify.observer import ClassifyObserver, Unobserved
 from monitor.classify.score_cache import ScoreCache
@@ -78,7 +79,12 @@ class RowScorer(Generic[T]):
         self._threads = ThreadPoolExecutor(1, "tokenise")
         # Its thread begins here: one that begins later has its core from the thread that scores, which may be pinned to one.
         self._threads.submit(int).result()
+        self._ahead: TokensAhead[Row] = TokensAhead(self._threads, encode)
         self.observer: ClassifyObserver = Unobserved()
+
+    def foresee(self, rows: Sequence[Row]) -> None:
+        """Tokenises rows that `score` will be asked for, while it works on others; from any thread, one at a time."""
+        self._ahead.foresee(rows)
 
     def score(self, rows: Sequence[Row]) -> list[T | None]:
         """Returns a value for each row, None for those that `encode` has none for.
@@ -103,6 +109,10 @@ class RowScorer(Generic[T]):
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i].text) + len(rows[i].name or ""), i))
         size = max(_FEWEST_CHUNK_ROWS, self.max_batch_tokens // _TOKENS_A_CHUNK_ROW)
         chunks = [order[i : i + size] for i in range(0, len(order), size)]
+        if self._ahead.knows_any(rows):  # mostly all of them: there is little to hand over
+            for number, chunk in enumerate(chunks, 1):
+                yield number == len(chunks), chunk, self._ahead.encoded([rows[i] for i in chunk])
+            return
         if len(chunks) == 1:  # nothing to do beside it: handing it over would only cost
             yield True, chunks[0], self._encode([rows[i] for i in chunks[0]])
             return

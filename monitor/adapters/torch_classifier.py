@@ -92,16 +92,27 @@ class TorchClassifier:
         """From now on told of batches and of what was known already."""
         self._scorer.observer = observer
 
+    def foresee(self, inputs: Sequence[ModelInput]) -> None:
+        """Tokenises what `classify` will be asked for, while it works; from another thread."""
+        self._scorer.foresee(self._rows(inputs))
+
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""
-        rows = [Row(one.text) for one in inputs]
-        asked = [(i, key, name) for i, one in enumerate(inputs) for key, name in one.entities] if self._pairs else []
-        told = self._scorer.score(rows + [Row(inputs[i].text, name) for i, _, name in asked])
+        told = self._scorer.score(self._rows(inputs))
         own: dict[int, list[tuple[str, Probabilities]]] = {}
-        for (i, key, _), pair in zip(asked, told[len(rows) :], strict=True):
+        for (i, key, _), pair in zip(self._asked(inputs), told[len(inputs) :], strict=True):
             if pair is not None:
                 own.setdefault(i, []).append((key, pair[0]))
-        return [self._score(row, own.get(i, ())) for i, row in enumerate(told[: len(rows)])]
+        return [self._score(row, own.get(i, ())) for i, row in enumerate(told[: len(inputs)])]
+
+    def _rows(self, inputs: Sequence[ModelInput]) -> list[Row]:
+        """The texts, and behind them the companies that are asked for."""
+        pairs = (Row(inputs[i].text, name) for i, _, name in self._asked(inputs))
+        return [*(Row(one.text) for one in inputs), *pairs]
+
+    def _asked(self, inputs: Sequence[ModelInput]) -> list[tuple[int, str, str]]:
+        """Place of the text, ticker and name of each company, where the model tells them apart."""
+        return [(i, key, name) for i, one in enumerate(inputs) for key, name in one.entities] if self._pairs else []
 
     def _score(self, told: _Told | None, own: Sequence[tuple[str, Probabilities]]) -> Score:
         if told is None:

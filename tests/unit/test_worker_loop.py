@@ -15,11 +15,12 @@ from prometheus_client import CollectorRegistry
 from monitor.adapters.memory_novelty import MemoryStoryMemory
 from monitor.adapters.memory_trends import MemoryTrends
 from monitor.adapters.system_clock import SystemClock
+from monitor.classify.isolate import model_text
 from monitor.errors import TransientError
 from monitor.ingest.decode import decode
 from monitor.ingest.entities import EntityIndex
 from monitor.ingest.novelty import NoveltyIndex
-from monitor.messages import ALL, ApplyOutcome, ModelInput, PartitionUpdate, Score
+from monitor.messages import ALL, ApplyOutcome, Document, ModelInput, PartitionUpdate, Score
 from monitor.metrics import WorkerMetrics
 from monitor.outage import Outage
 from monitor.pipeline import Pipeline, Stages
@@ -84,6 +85,7 @@ class Bench:
         each_poll: Callable[[Bench, int], None] = lambda bench, number: None,
         clock: Clock | None = None,
         on_gpu: bool = False,
+        foresee: Callable[[Sequence[Document]], None] | None = None,
         **worker: float | None,
     ) -> None:
         self.topic = [topic_of(partition, count) for partition in range(PARTITIONS)]
@@ -112,6 +114,7 @@ class Bench:
             clock,
             Outage(clock, limit, draw=lambda: 0.001),
             on_gpu=on_gpu,
+            foresee=foresee,
         )
 
     def run(self) -> bool:
@@ -243,6 +246,26 @@ def test_a_round_is_as_large_as_suits_where_the_model_runs(on_gpu: bool, records
     assert bench.run()
     assert first == [records]
     assert bench.source.most_ahead <= 5 * records
+
+
+def test_what_the_model_will_be_asked_for_is_told_before_a_round_is_handed_to_it() -> None:
+    """Each document that counts, by the thread that prepares, while the model works on an earlier round."""
+    told: list[Document] = []
+    threads: set[str] = set()
+
+    def foresee(documents: Sequence[Document]) -> None:
+        told.extend(documents)
+        threads.add(threading.current_thread().name)
+        if len(told) > 10:
+            bench.classifier.go.set()
+
+    bench = Bench(foresee=foresee)
+    bench.classifier.go.clear()  # the first round is in the model until the next one was told of
+    assert bench.run()
+    assert threads == {"prepare"}
+    read = {one.text for one in bench.classifier.read if not one.text.startswith("The company published")}
+    assert read == {model_text(document) for document in told}, "but for what is asked after a failure"
+    assert bench.classifier.go.is_set()
 
 
 def test_bytes_on_their_way_are_bounded_while_the_model_is_slow() -> None:

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.adapters import routed_classifier
+from monitor.adapters.checkpoint_pair import CheckpointPair
 from monitor.adapters.routed_classifier import RoutedClassifier, load_classifier
-from monitor.adapters.torch_classifier import default_model_folder, shipped_models
+from monitor.adapters.row_scorer import Row
+from monitor.adapters.torch_classifier import TorchClassifier, default_model_folder, shipped_models
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import ModelInput, Score
 from monitor.settings import ClassifierSettings
@@ -161,6 +163,25 @@ def test_an_observer_is_told_what_every_model_does(shipped: dict[str, Path], tmp
     model.classify(questions)
     assert (later.misses, later.hits, len(later.batches)) == (0, 5, 0)
     assert first.misses == 5
+
+
+def test_what_was_foreseen_has_the_same_scores(shipped: dict[str, Path], tmp_path: Path) -> None:
+    """Model folders, pairs and checkpoints read it ahead, each its own language; one that no model reads is nobody's."""
+    pairs = two_head_folder(tmp_path / "pairs", "en", entity_pairs=True)
+    sentiment = sequence_classifier_folder(tmp_path / "feelings", ["neutral", "positive", "negative"])
+    topic = sequence_classifier_folder(tmp_path / "themes", ["IPO", "Macro"])
+    wanted = {"model": {"en": pairs}, "sentiment_checkpoint": {"fr": sentiment}, "topic_checkpoint": {"fr": topic}}
+    companies = ModelInput("Apple falls, Oracle rises", "en", (("AAPL", "Apple"), ("ORCL", "Oracle")))
+    asked = [companies, *QUESTIONS, ModelInput("oil rises", "fr")]
+    plain, ahead = (load_classifier(settings(**wanted, cache_entries=0), shipped) for _ in range(2))
+    ahead.foresee([*asked, ModelInput("oil", "ja")])
+    rows = [Row(companies.text), Row(companies.text, "Oracle"), Row("oil rises")]
+    english, french = ahead._models["en"], ahead._models["fr"]
+    assert isinstance(english, TorchClassifier)
+    assert isinstance(french, CheckpointPair)
+    assert all(english._scorer._ahead.knows_any([row]) for row in rows)
+    assert all(part._scorer._ahead.knows_any(rows[2:]) for part in (french._sentiment, french._topic))
+    assert ahead.classify(asked) == plain.classify(asked)
 
 
 def test_it_is_told_where_the_models_run(shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

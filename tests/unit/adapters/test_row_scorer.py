@@ -240,6 +240,58 @@ def test_a_pinned_model_leaves_the_tokenising_thread_every_core() -> None:
     assert all(one == cores for one in kept)
 
 
+@given(st.lists(ROWS, min_size=1, max_size=7), st.lists(st.integers(0, 6), max_size=10), st.integers(0, 50))
+@settings(deadline=None, max_examples=40)
+def test_rows_that_were_foreseen_have_the_same_values_in_the_same_batches(
+    rounds: list[list[Row]], foreseen: list[int], entries: int
+) -> None:
+    """Whichever were, however often, and whether all of a round were or some."""
+    plain, engine = Summing(), Summing()
+    model, ahead = scorer(plain, entries=entries), scorer(engine, entries=entries)
+    for which in foreseen:
+        ahead.foresee(rounds[which % len(rounds)])
+    for rows in rounds:
+        assert ahead.score(rows) == model.score(rows) == [expected(row) for row in rows]
+    assert engine.seen == plain.seen
+
+
+def test_the_next_round_is_tokenised_while_the_model_works_on_this_one() -> None:
+    """On the scorer's own thread, once; the model's thread finds the tokens there, also where the round is one chunk."""
+    reading: list[tuple[str, list[Row]]] = []
+    following = [Row("next")]
+    read_ahead = threading.Event()
+
+    def noting(rows: Sequence[Row]) -> list[TokenRow | None]:
+        reading.append((threading.current_thread().name, list(rows)))
+        if list(rows) == following:
+            read_ahead.set()
+        return encode(rows)
+
+    class Waiting(Summing):
+        def start(self, rows: Sequence[TokenRow], budget: int) -> Started:
+            if not self.seen:
+                model.foresee(following)
+                assert read_ahead.wait(60)
+            return super().start(rows, budget)
+
+    model = RowScorer[float](Waiting(), noting, decide, 128, 0)
+    model.score([Row("first")])
+    before = len(reading)
+    assert model.score(following) == [expected(following[0])]
+    assert reading[before:] == []
+    assert [name for name, rows in reading if rows == following] == ["tokenise_0"]
+
+
+def test_what_was_foreseen_and_never_asked_for_is_forgotten() -> None:
+    """A worker drops rounds; what it holds of them does not grow."""
+    model = scorer(Summing())
+    for n in range(50):
+        model.foresee([Row(f"{n}"), Row("in each")])
+    assert not model._ahead.knows_any([Row(f"{n}") for n in range(40)])
+    assert model._ahead.knows_any([Row("in each")])
+    assert model.score([Row("3"), Row("in each")]) == [expected(Row("3")), expected(Row("in each"))]
+
+
 def test_chunks_leave_no_batch_half_full() -> None:
     """What a chunk can't fill waits for the next one: only the last batch is smaller than the budget allows."""
     engine = Summing()
