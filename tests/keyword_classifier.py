@@ -30,6 +30,7 @@ class KeywordClassifier:
 
     version = VERSION
     languages = frozenset({"en"})
+    on_gpu = False  # where a command runs it in RoutedClassifier's place
 
     def __init__(self, seconds_per_text: float = 0.0) -> None:
         self._seconds_per_text = seconds_per_text
