@@ -56,7 +56,12 @@ class RedisStoryMemory:
         if not claims:
             return []
         rows = [
-            {"claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}", "story": claim.story_id, "seen": list(claim.seen)}
+            {
+                "claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}",
+                "story": claim.story_id,
+                "bands": len(claim.bands),
+                **({"seen": claim.seen} if any(claim.seen) else {}),
+            }
             for claim in claims
         ]
         sketches = [

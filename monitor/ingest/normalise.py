@@ -35,6 +35,9 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 def clean_text(text: str) -> str:
     """Returns `text` as the classifiers read it: NFKC, HTML entities resolved, links and control marks gone, one space."""
+    plain = text.isascii() and text.isprintable()
+    if plain and "&" not in text and "/" not in text and "  " not in text and "www." not in text.lower():
+        return text.strip()  # as most headlines are; of them the rest would take nothing else away, and takes long
     cleaned, stable = _clean_rounds(text, unescape=True)
     if not stable:
         # Nobody writes entities nested so deeply; each round would cost the whole length again.
@@ -62,7 +65,8 @@ def _clean_rounds(text: str, *, unescape: bool) -> tuple[str, bool]:
 def story_text(text: str) -> str:
     """Returns `text` without what editors add to a reprint: wire prefixes in front, the publisher's name behind."""
     cleaned = clean_text(text)
-    stripped = _PUBLISHER.sub("", _WIRE_PREFIX.sub("", cleaned))
+    prefix = _WIRE_PREFIX.match(cleaned)
+    stripped = _PUBLISHER.sub("", cleaned[prefix.end() :] if prefix else cleaned)
     return stripped if len(stripped) >= len(cleaned) // 3 else cleaned
 
 

@@ -112,32 +112,29 @@ class NoveltyIndex:
         return [standing.get(i) for i in range(len(claims))]
 
     def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch]) -> list[StoryClaim]:
-        bands = sorted({band for sketch in sketches for band in sketch.bands})
+        bands = list({band for sketch in sketches for band in sketch.bands})
         known, records = self._memory.look_up([document.id for document in documents], bands)
         newest = dict(zip(bands, records, strict=True))
-        held = {band: record.story_id if record else "" for band, record in newest.items()}
         decided: dict[str, StoryClaim] = {}
         claims = []
         for document, sketch, earlier in zip(documents, sketches, known, strict=True):
-            claim = earlier or decided.get(document.id) or self._claim(document, sketch, newest, held)
+            claim = earlier or decided.get(document.id) or self._claim(document, sketch, newest)
             if claim.record is not None and document.id not in decided:
-                for band in sketch.bands:  # what comes later in this batch finds it, and expects to
-                    newest[band] = claim.record
-                    held[band] = claim.story_id
+                # What comes later in this batch finds it, and expects to.
+                newest.update(dict.fromkeys(sketch.bands, claim.record))
             decided.setdefault(document.id, claim)
             claims.append(claim)
         return claims
 
-    def _claim(
-        self, document: Document, sketch: Sketch, newest: dict[str, StoryRecord | None], held: dict[str, str]
-    ) -> StoryClaim:
-        candidates = {record.story_id: record for band in sketch.bands if (record := newest[band]) is not None}
+    def _claim(self, document: Document, sketch: Sketch, newest: dict[str, StoryRecord | None]) -> StoryClaim:
+        held = [newest[band] for band in sketch.bands]
+        candidates = {record.story_id: record for record in held if record is not None}
         for record in sorted(candidates.values(), key=lambda r: (r.available_ms, r.story_id)):
             near = abs(document.available_ms - record.available_ms) <= self._horizon_ms
             if near and same_story(sketch, unpack(record.sketch)):
                 return StoryClaim(document.id, document.origin, record.story_id)
         record = StoryRecord(document.id, document.available_ms, pack(sketch))
-        seen = tuple(held[band] for band in sketch.bands)
+        seen = tuple(["" if found is None else found.story_id for found in held])
         return StoryClaim(document.id, document.origin, document.id, record, sketch.bands, seen)
 
 

@@ -71,18 +71,17 @@ def sketches_of(headlines: Sequence[tuple[str, tuple[str, ...]]]) -> list[Sketch
 
 def same_story(a: Sketch, b: Sketch) -> bool:
     """Whether two sketches tell one story: similar enough, and no number or name stands against another."""
-    return _jaccard(a.shingles, b.shingles) >= MATCH_JACCARD and not _contradict(a.marks, b.marks)
+    return not _contradict(a.marks, b.marks) and _jaccard(a.shingles, b.shingles) >= MATCH_JACCARD
 
 
 def _jaccard(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     """Bottom-k estimate (Cohen & Kaplan, 2007): the share common to both among the k smallest of the union."""
-    left, right = set(a), set(b)
+    common = set(a).intersection(b)
     if SKETCH_SIZE not in (len(a), len(b)):
-        common = len(left & right)
-        return common / (len(left) + len(right) - common)
+        return len(common) / (len(a) + len(b) - len(common))
     # At least one is a sample: only the smallest k of the union are known to both.
-    union = sorted(left | right)[:SKETCH_SIZE]
-    return len((left & right).intersection(union)) / len(union)
+    union = sorted({*a, *b})[:SKETCH_SIZE]
+    return len(common.intersection(union)) / len(union)
 
 
 def _contradict(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -124,10 +123,12 @@ def _bands(texts: Sequence[set[int]]) -> list[tuple[str, ...]]:
         return []
     sizes = [len(shingles) for shingles in texts]
     hashes = np.fromiter(chain.from_iterable(texts), dtype=np.uint64, count=sum(sizes))
-    mixed = (hashes[None, :] * _MULTIPLIERS + _OFFSETS) >> np.uint64(32)
+    mixed = hashes[None, :] * _MULTIPLIERS
+    mixed += _OFFSETS
     starts = np.cumsum([0, *sizes[:-1]])
-    minima = np.minimum.reduceat(mixed, starts, axis=1).T.astype("<u4")  # (texts, BANDS * ROWS)
-    written = [row.tobytes().hex() for row in minima]
+    minima = np.minimum.reduceat(mixed, starts, axis=1) >> np.uint64(32)
+    numbers = minima.T.astype("<u4", order="C")  # (texts, BANDS * ROWS)
+    written = [row.tobytes().hex() for row in numbers]
     return [tuple(f"{band}:{row[at : at + _BAND_DIGITS]}" for band, at in _BAND_PLACES) for row in written]
 
 

@@ -1,23 +1,22 @@
 -- Stores claims of documents to stories; an earlier claim stands, a taken band refuses a new story, and a forgotten
 -- story a reprint of it. A story outlives every claim to it.
 -- KEYS: 1 epochs, then of each claim its document, its story and its bands (all keys share one hash tag).
--- ARGV: 1 seconds to live, 2 partition -> the caller's epoch as JSON, 3 the claims as JSON [{claim, story, seen: what each
--- band led to}], then each claim's sketch.
+-- ARGV: 1 seconds to live, 2 partition -> the caller's epoch as JSON, 3 the claims as JSON [{claim, story, bands: how many,
+-- seen: what each led to, if any led to a story}], then each claim's sketch.
 -- Returns per claim what stands, or false: decide again. Only the first write can be refused for lack of memory, and
 -- refuses all; EXPIRE never is, and must not come first.
 local ttl = tonumber(ARGV[1])
 local standing, at = {}, 2
 for i, claim in ipairs(cjson.decode(ARGV[3])) do
-  local document, story, bands = KEYS[at], KEYS[at + 1], #claim.seen
-  local earlier = redis.call('GET', document)
-  if earlier then
-    standing[i] = earlier
+  local document, story, bands = KEYS[at], KEYS[at + 1], claim.bands
+  local held = redis.call('MGET', unpack(KEYS, at, at + 1 + bands))
+  if held[1] then
+    standing[i] = held[1]
   else
-    local free = true
+    local free, seen = bands > 0 or held[2], claim.seen or {}
     for j = 1, bands do
-      if (redis.call('GET', KEYS[at + 1 + j]) or '') ~= claim.seen[j] then free = false break end
+      if (held[2 + j] or '') ~= (seen[j] or '') then free = false break end
     end
-    if bands == 0 and redis.call('EXISTS', story) == 0 then free = false end
     if free then
       redis.call('SET', document, claim.claim, 'EX', ttl)
       if bands == 0 then

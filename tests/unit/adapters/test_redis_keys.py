@@ -35,7 +35,7 @@ def test_what_changes_in_one_step_shares_one_slot() -> None:
         keys.copies(3, 0),
     ]
     assert {key[key.index("{") : key.index("}") + 1] for key in step} == {"{3}"}
-    novelty = [keys.document("a"), keys.story("a"), keys.band("0:ff")]
+    novelty = [keys.document("a"), keys.story("a"), keys.band("0:ff"), keys.epochs()]
     assert {key[key.index("{") : key.index("}") + 1] for key in novelty} == {"{novelty}"}
 
 

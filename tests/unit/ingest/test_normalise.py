@@ -27,6 +27,14 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     assert clean_text(once) == once
 
 
+@given(
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from(["  ", "&amp;", "www.a", "://"]))
+)
+def test_plain_text_is_cleaned_as_any_other(text: str) -> None:
+    """It takes a shorter way, which a mark that nobody sees bars."""
+    assert clean_text(text) == clean_text(f"\u200b{text}")
+
+
 @given(MESSY)
 def test_clean_text_has_single_spaces_and_no_control_marks(text: str) -> None:
     """Nothing invisible is left, and every gap is one space."""
