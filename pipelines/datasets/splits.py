@@ -11,51 +11,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.errors import ConfigError
-from monitor.ingest.sketch import Sketch, same_story, sketch_of
+from monitor.ingest.sketch import same_story, sketch_of
 from pipelines.datasets.examples import Example
+from pipelines.datasets.near_duplicates import clusters_of_sketches
 from pipelines.datasets.reading import shown
 
 
 def clusters_of(texts: Sequence[str]) -> list[int]:
-    """Returns a cluster number per text; near-duplicates (transitively) share one."""
-    return _clusters([sketch_of(text) for text in texts])
-
-
-def _clusters(sketches: Sequence[Sketch]) -> list[int]:
-    parent = list(range(len(sketches)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    equal: dict[Sketch, int] = {}
-    by_band: dict[str, list[int]] = defaultdict(list)
-    for i, sketch in enumerate(sketches):
-        # A text that stands twice is never overlooked, however crowded its bands are.
-        parent[i] = root(equal.setdefault(sketch, i))
-        for band in sketch.bands:
-            # Comparing with the newest few of a band bounds the work on boilerplate; chains join the rest.
-            for j in by_band[band][-20:]:
-                if root(i) != root(j) and same_story(sketch, sketches[j]):
-                    parent[root(i)] = root(j)
-            by_band[band].append(i)
-    return [root(i) for i in range(len(sketches))]
+    """Returns a cluster number per text: the index of its first; near-duplicates (transitively) share one."""
+    return clusters_of_sketches([sketch_of(text) for text in texts])
 
 
 def without_leaks(train: Sequence[str], held_out: Sequence[str]) -> list[int]:
     """Returns the indices of those training texts that are near-duplicates of no held-out text."""
-    held_sketches, sketches = ([sketch_of(text) for text in texts] for texts in (held_out, train))
-    kept = list(range(len(train)))
-    while True:
-        clusters = _clusters([*held_sketches, *(sketches[i] for i in kept)])
-        taken = set(clusters[: len(held_out)])
-        clean = [i for i, cluster in zip(kept, clusters[len(held_out) :], strict=True) if cluster not in taken]
-        # What was left out no longer fills the bands, so that a comparison may now be made that was not before.
-        if len(clean) == len(kept):
-            return clean
-        kept = clean
+    clusters = clusters_of([*held_out, *train])
+    taken = set(clusters[: len(held_out)])
+    return [i for i, cluster in enumerate(clusters[len(held_out) :]) if cluster not in taken]
 
 
 def check_no_leak(train: Sequence[Example], held_out: Sequence[Example]) -> None:
@@ -65,7 +36,7 @@ def check_no_leak(train: Sequence[Example], held_out: Sequence[Example]) -> None
         ConfigError: a training text is a near-duplicate of a held-out one, maybe by way of others; names both.
     """
     sketches = [sketch_of(example.text) for example in (*held_out, *train)]
-    clusters = _clusters(sketches)
+    clusters = clusters_of_sketches(sketches)
     held_in: dict[int, list[int]] = defaultdict(list)
     for i, cluster in enumerate(clusters[: len(held_out)]):
         held_in[cluster].append(i)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
-from monitor.ingest.sketch import same_story, sketch_of
+from monitor.ingest.sketch import Sketch, same_story, sketch_of
 from pipelines.datasets.examples import Example
 from pipelines.datasets.splits import (
     check_no_leak,
@@ -78,6 +80,71 @@ def test_a_repeated_text_is_found_in_any_crowd() -> None:
     clusters = clusters_of(DAILY * 2)
     assert clusters[: len(DAILY)] == clusters[len(DAILY) :]
     assert len(set(clusters)) == len(DAILY)
+
+
+# One form for every day again, without a name in it: a held-out one that was only lengthened stands in any crowd of them.
+CLOSES = [
+    f"shares of the retailer close at {n} dollars in thin trading as investors wait for news on sales, margins and "
+    "inventories ahead of the start of the holiday season"
+    for n in range(100)
+]
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 99))
+def test_a_near_duplicate_is_found_in_any_crowd(seed: int) -> None:
+    """However many of the same form came before it, in any order, and whether it says more or less."""
+    order = np.random.default_rng(seed).permutation(len(CLOSES)).tolist()
+    longer = [f"{CLOSES[i]} today" for i in order]
+    assert all(same_story(sketch_of(longer[at]), sketch_of(CLOSES[i])) for at, i in enumerate(order))
+    assert without_leaks(longer, CLOSES) == []
+    clusters = clusters_of([*CLOSES, *longer])
+    assert clusters == [*range(len(CLOSES)), *order]
+
+
+@given(st.lists(headlines | st.sampled_from(CLOSES + DAILY), max_size=40), st.randoms(use_true_random=False))
+def test_clusters_are_the_same_in_any_order(texts: list[str], random: Random) -> None:
+    """Each has the number of its first text, and which texts are together doesn't depend on where they stand."""
+    order = list(range(len(texts)))
+    random.shuffle(order)
+    clusters, shuffled = clusters_of(texts), clusters_of([texts[i] for i in order])
+    assert all(clusters[cluster] == cluster <= i for i, cluster in enumerate(clusters))
+    for one, i in enumerate(order):
+        for other, j in enumerate(order):
+            assert (shuffled[one] == shuffled[other]) == (clusters[i] == clusters[j])
+
+
+def test_all_that_share_a_band_and_tell_one_story_are_together() -> None:
+    """As comparing everything with everything says, over texts with all kinds of marks."""
+    names = ["", "Acme", "Acme Borel", "Borel", "Acme 7", "7", "7 12", "12 Corvid"]
+    texts = [
+        f"the maker {name} of pumps and valves said {extra} orders rose in the quarter {tail}"
+        for name in names
+        for extra in ("that", "new", "fewer new")
+        for tail in ("", "again", "as costs fell")
+    ]
+    sketches, clusters = [sketch_of(text) for text in texts], clusters_of(texts)
+    for i, one in enumerate(sketches):
+        for j, other in enumerate(sketches[:i]):
+            if set(one.bands) & set(other.bands) and same_story(one, other):
+                assert clusters[i] == clusters[j]
+
+
+def test_crowds_take_no_longer_than_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither texts of one form with a number each, nor one story told again and again, are compared pair by pair."""
+    compared = 0
+
+    def counted(one: Sketch, other: Sketch) -> bool:
+        nonlocal compared
+        compared += 1
+        return same_story(one, other)
+
+    monkeypatch.setattr("pipelines.datasets.near_duplicates.same_story", counted)
+    daily = [f"Exchange says {i} contracts in grain futures changed hands and open interest rose" for i in range(3000)]
+    told = [f"the retailer's shares fell again in a quiet word{i} session before the long season" for i in range(3000)]
+    assert len(set(clusters_of(daily))) == len(daily)
+    assert len(set(clusters_of(told))) == 1
+    assert compared < 20 * len(told)
 
 
 def examples(texts: list[str], name: str) -> list[Example]:
