@@ -19,9 +19,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         type=_recipe,
-        default=_RECIPES / "default_en.toml",
+        default=_RECIPES / "default_en_1.toml",
         metavar="FILE.toml",
-        help=f"a file, or one of {', '.join(sorted(path.stem for path in _RECIPES.glob('*.toml')))}; default: default_en",
+        help=f"a file, or one of {', '.join(sorted(path.stem for path in _RECIPES.glob('*.toml')))}; default: default_en_1",
     )
     parser.add_argument(
         "--data",

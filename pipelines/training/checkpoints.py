@@ -79,8 +79,8 @@ class Checkpoints:
         }
         (beside / "position.json").write_text(json.dumps(told), encoding="utf-8")
         old = self._folder.with_name(self._folder.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        if self._folder.exists():
+        if self._folder.exists():  # after a kill between the two renames `old` is all there is
+            shutil.rmtree(old, ignore_errors=True)
             os.replace(self._folder, old)
         os.replace(beside, self._folder)
         shutil.rmtree(old, ignore_errors=True)

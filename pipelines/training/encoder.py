@@ -25,13 +25,20 @@ def load_encoder(name_or_path: str, max_tokens: int) -> tuple[PreTrainedModel, T
     other families stay whole.
 
     Raises:
-        ConfigError: neither a folder with an encoder, nor a name that the hub gives.
+        ConfigError: neither a folder with an encoder, nor a name that the hub gives; or its weights are another's.
     """
     try:
-        model = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
+        model, loading = AutoModel.from_pretrained(name_or_path, use_safetensors=True, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True).backend_tokenizer
     except (OSError, ValueError, RuntimeError, SafetensorError) as exc:
         raise ConfigError(f"no encoder can be had from {name_or_path}: {exc}") from exc
+    # What is missing starts at random. A pooler may: checkpoints of language models have none, and it is tuned as a head is.
+    missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ConfigError(
+            f"{name_or_path}: the weights are of another model: {len(missing)} that the encoder needs are not among them, "
+            f"the first: {missing[0]}"
+        )
     positions = positions_of(model.config)
     if positions < max_tokens:
         raise ConfigError(

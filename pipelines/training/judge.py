@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from monitor.adapters.two_head_model import TwoHeadModel
-from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example
 from pipelines.evaluation.figures import figures_of, fit_temperature, softmax
 from pipelines.evaluation.swap import swap_report
@@ -18,6 +17,31 @@ from pipelines.training.calibration import add_bias, fit_calibration
 from pipelines.training.loop import predict
 from pipelines.training.recipe import Recipe
 from pipelines.training.rows import NO_LABEL, label_indices, text_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a head was calibrated.
+
+    Attributes:
+        temperature: divides its logits.
+        rows: how many rows it was fitted on.
+        without_bias: classes with too few of them to correct the head by; only where it was corrected per class.
+    """
+
+    temperature: float
+    rows: int
+    without_bias: tuple[str, ...] = ()
+
+
+def calibrating(rows: Sequence[Example], task: str) -> list[int]:
+    """Indices of the kept rows that calibrate a task's head.
+
+    Of texts and of pairs of a text and a company the texts alone count: a model is surer of pairs than it is right, and
+    one temperature serves both. Pairs count where no whole text has a label for the task.
+    """
+    known = [i for i, row in enumerate(rows) if getattr(row, task) is not None]
+    return [i for i in known if rows[i].entity is None] or known
 
 
 class Judge:
@@ -45,25 +69,26 @@ class Judge:
                 scores.append(figures_of(logits[task][known], labels[known], classes, 1.0)["macro_f1"])
         return float(np.mean(scores))
 
-    def calibrate(self, rows: Sequence[Example]) -> dict[str, float]:
-        """By task the temperature that calibrates it on these rows; adds a bias per class where the recipe wants it.
+    def calibrate(self, rows: Sequence[Example]) -> dict[str, Calibration]:
+        """By task what calibrates it on these rows, see `calibrating`; adds a bias per class where the recipe wants it.
 
-        Of texts and of pairs of a text and a company the texts alone count: a model is surer of pairs than it is right, and
-        one temperature serves both.
+        Every task has such rows.
         """
-        rows = [row for row in rows if row.entity is None] or rows
-        logits = self.logits(rows, self._recipe.max_tokens)
+        chosen = {task: calibrating(rows, task) for task in self._names}
+        union = sorted({i for used in chosen.values() for i in used})
+        logits = self.logits([rows[i] for i in union], self._recipe.max_tokens)
         found = {}
         for task, classes in self._names.items():
-            labels = label_indices(rows, task, classes)
-            known = labels != NO_LABEL
-            if not known.any():
-                raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")
+            labels = label_indices([rows[i] for i in chosen[task]], task, classes)
+            values = logits[task][np.searchsorted(union, chosen[task])]
+            without: tuple[str, ...] = ()
             if self._recipe.class_bias:
-                found[task], bias = fit_calibration(logits[task][known], labels[known])
+                temperature, bias, known = fit_calibration(values, labels)
                 add_bias(self._model.heads[task], bias)
+                without = tuple(name for name, enough in zip(classes, known, strict=True) if not enough)
             else:
-                found[task] = fit_temperature(logits[task][known], labels[known])
+                temperature = fit_temperature(values, labels)
+            found[task] = Calibration(temperature, len(labels), without)
         return found
 
     def figures(self, rows: Sequence[Example], temperatures: dict[str, float]) -> dict[str, Any]:

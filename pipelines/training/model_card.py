@@ -15,13 +15,13 @@ _CARD = """# {told[name]} {told[version]}
 rest is cut); any language but {language}.
 
 ## Trained on
-{rows}; {told[rows][leaking]} near-duplicates of held-out rows were left out.
+{rows}; {told[rows][leaking]} near-duplicates of held-out rows were left out.{lineage}
 
 | file | licence | sha256 |
 |---|---|---|
 {data}
 
-Made by `pipelines train --recipe recipe.toml --data DIR --encoder FOLDER` with the recipe beside this card ({versions}).
+Made by `{told[made_by]}`, the recipe being the one beside this card{folders} ({versions}).
 
 ## Held-out figures
 The held-out rows took no part in training or calibration.
@@ -56,19 +56,34 @@ def write_card(told: dict[str, Any], notes: str, folder: Path) -> None:
                     if c["n"]
                 ]
     ece = "ECE: 15 equal-width bins, after calibration."
-    rows = (
-        f"{told['rows']['fitted']} rows fitted, {told['rows']['calibrated']} kept for temperatures and early stopping"
-    )
     _write(
         told,
         folder,
         what=f"{heads[0].upper()}{heads[1:]} of {language} finance headlines and short comments, from one pass of one encoder",
         use="scoring streams of finance news and posts so that *counts* of negative stories can be watched",
         language=language,
-        rows=rows,
+        rows=_rows_line(told),
         figures="\n".join([ece, "", *lines, "", *classes, *_swap_lines(told.get("entity_swap"))]) + "\n",
         notes=notes,
     )
+
+
+def _rows_line(told: dict[str, Any]) -> str:
+    rows = told["rows"]
+    calibrated = " and ".join(f"{n} for the {task}'s temperature" for task, n in rows["calibrated"].items())
+    stopped = ", all for early stopping" if told["macro_f1_by_epoch"] else ""
+    return f"{rows['fitted']} rows fitted by this run, {rows['kept']} kept from fitting: {calibrated}{stopped}"
+
+
+def _lineage(told: dict[str, Any]) -> str:
+    """Which models a model was made from, and which of them taught it: the files are theirs, too."""
+    said = [f"It went on from {told['went_on_from']}."] if "went_on_from" in told else []
+    said += [f"Its weights are the mean of {told['mean_of']}."] if "mean_of" in told else []
+    said += [f"Taught by {told['taught_by']}."] if "taught_by" in told else []
+    if not said:
+        return ""
+    names = ", ".join(told["ancestors"])
+    return f"\n{' '.join(said)} Models behind it: {names}; the files below are all that it and they learnt from."
 
 
 def _swap_lines(swap: dict[str, Any] | None) -> list[str]:
@@ -102,7 +117,7 @@ def write_tagger_card(told: dict[str, Any], notes: str, folder: Path) -> None:
         what=f"Named entities of {language} news sentences (IOB2)",
         use="finding names of organisations, people and places in news",
         language=language,
-        rows=f"{told['rows']['fitted']} sentences fitted, {told['rows']['kept']} kept for early stopping",
+        rows=f"{told['rows']['fitted']} sentences fitted, {told['rows']['kept']} kept from fitting, for early stopping",
         figures="\n".join(lines) + "\n",
         notes=notes,
     )
@@ -113,6 +128,8 @@ def _write(told: dict[str, Any], folder: Path, notes: str, **parts: str) -> None
     text = _CARD.format(
         told=told,
         data=data,
+        lineage=_lineage(told),
+        folders=", and NAME@VERSION that model's folder" if "@" in told["made_by"] else "",
         encoder_licence=told["encoder"]["licence"] or "no licence stated",
         versions=", ".join(f"{name} {version}" for name, version in told["versions"].items()),
         notes=f"\n{notes.strip()}\n" if notes.strip() else "",

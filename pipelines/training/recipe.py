@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,7 @@ from pipelines.labels.label_set import load_label_set
 
 SWAP_LANGUAGES = ("en", "zh")  # those that pipelines.evaluation.swap has headlines in
 OWN = "own/"  # files of our own writing, beside the loaders; every other name is under the data folder
-_OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
+OWN_FOLDER = Path(__file__).parent.parent / "datasets" / "own"
 
 
 class _Table(BaseModel):
@@ -38,7 +39,7 @@ class DataFile(_Table):
 
     def path(self, data: Path) -> Path:
         """Where it is, given the data folder."""
-        return _OWN_FOLDER / self.file.removeprefix(OWN) if self.file.startswith(OWN) else data / self.file
+        return OWN_FOLDER / self.file.removeprefix(OWN) if self.file.startswith(OWN) else data / self.file
 
     def measured(self, data: Path) -> Path:
         """The file that its SHA-256 is told of."""
@@ -85,6 +86,11 @@ class Recipe(_Table):
     tasks: tuple[Literal["sentiment", "topic", "ner"], ...] = Field(("sentiment", "topic"), min_length=1)
     encoder: str = Field(min_length=1, description="Folder or hub name.")
     encoder_licence: str = ""
+    encoder_sha256: str = Field(
+        "",
+        pattern="^([0-9a-f]{64})?$",
+        description="Of its model.safetensors: an --encoder folder with these weights goes by the encoder's name and licence.",
+    )
     max_tokens: int = Field(128, ge=8, le=512, description="Longest text that the saved model reads, in word pieces.")
     train_tokens: int = Field(64, ge=8, le=512, description="Longest text while training; the rest is cut.")
     leaks: Literal["error", "drop"] = Field(
@@ -109,9 +115,20 @@ class Recipe(_Table):
             raise ValueError(f"entity_swap: needs the task sentiment and a language of {', '.join(SWAP_LANGUAGES)}")
         if "ner" in self.tasks and (self.class_bias or any(part.taught for part in self.train)):
             raise ValueError("class_bias and train: taught are not for ner")
+        if "ner" in self.tasks and self.loop.epochs == 0:
+            raise ValueError("loop.epochs: 0 is not for ner, whose head starts from nothing")
+        for part in self.train:
+            if _is_blind(part.file):
+                raise ValueError(f"train: {part.file}: measures and never teaches; name it under held_out")
         if self.train_tokens > self.max_tokens:
             raise ValueError("train_tokens must not exceed max_tokens")
         return self
+
+
+def _is_blind(file: str) -> bool:
+    """Whether it is of our own texts that nothing learns from."""
+    name = posixpath.normpath(file)
+    return name.startswith(OWN) and "blind" in posixpath.basename(name)
 
 
 def load_recipe(path: Path) -> Recipe:

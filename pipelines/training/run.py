@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +12,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from monitor.adapters.two_head_model import read_heads
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example
-from pipelines.datasets.load import sha256_of
 from pipelines.datasets.splits import check_no_leak, without_leaks
 from pipelines.progress_bar import progress_bar
+from pipelines.training.beforehand import check_run
+from pipelines.training.blind import blind_examples
 from pipelines.training.checkpoints import Checkpoints
 from pipelines.training.loop import train
+from pipelines.training.origin import command_of
 from pipelines.training.recipe import Recipe, load_recipe
 from pipelines.training.rows import Rows
-from pipelines.training.start import origin_of
 from pipelines.training.tracking import Curves, watch_of
 from pipelines.training.weights import add_adapters, merge_adapters
 
@@ -62,16 +60,18 @@ def run_recipe(recipe_path: Path, options: RunOptions) -> dict[str, Any]:
     """Trains what a recipe says and returns what was written beside the weights (heads.json, or ner.json).
 
     Raises:
-        ConfigError: recipe or data can't be used; names file and row.
+        ConfigError: recipe, data, a model or the folder to write can't be used; names file and row, or the flag.
     """
     from pipelines.training.tagging import run_tagging  # noqa: PLC0415
     from pipelines.training.texts import run_texts  # noqa: PLC0415
 
     recipe = load_recipe(recipe_path)
+    written = recipe_path.read_bytes()  # it may stand in the folder to write, or be changed meanwhile
+    check_run(recipe, options)
     torch.manual_seed(recipe.loop.seed)
     run = run_tagging if recipe.tasks == ("ner",) else run_texts
-    told = run(recipe, options)
-    shutil.copyfile(recipe_path, options.out / "recipe.toml")
+    told = run(recipe, options, command_of(recipe_path, recipe, options))
+    (options.out / "recipe.toml").write_bytes(written)
     Checkpoints(options.out / _CHECKPOINT, "").clear()  # not before all is written: a kill until then repeats little
     return told
 
@@ -87,31 +87,34 @@ def tune(
     model: nn.Module,
     prefix: str,
     rows: Rows,
+    judged: Rows,
     pad_id: int,
     recipe: Recipe,
     options: RunOptions,
     judge: Callable[[], float],
 ) -> list[float]:
-    """Runs the loop with progress bar, curves and checkpoints; returns macro-F1 per epoch on the rows kept for it.
+    """Runs the loop with progress bar, curves and checkpoints; returns the judge's figure per epoch.
 
     Args:
         model: tuned in place; moved to the device.
         prefix: name of its encoder.
         rows: what to learn.
+        judged: what the judge looks at, which decides on the best epoch.
         pad_id: id of the padding piece.
         recipe: what the run is made of.
         options: where it runs and writes.
-        judge: macro-F1 of the model as it is.
+        judge: macro-F1 of the model as it is, or entity F1 of a tagger.
     """
-    checkpoints = Checkpoints(options.out / _CHECKPOINT, _identity(recipe, rows, model))
+    checkpoints = Checkpoints(options.out / _CHECKPOINT, _identity(recipe, (rows, judged), model))
     if recipe.loop.lora_rank:
         add_adapters(model, prefix, recipe.loop.lora_rank)
     model.to(device_of(options.device))
     if options.anew:
         checkpoints.clear()
     curves = Curves(options.out / "curves", options.wandb, recipe.model_dump(mode="json"))
+    measure = "entity F1" if recipe.tasks == ("ner",) else "macro-F1"
     with progress_bar() as progress:
-        end = train(model, rows, pad_id, recipe.loop, judge, checkpoints, watch_of(progress, curves))
+        end = train(model, rows, pad_id, recipe.loop, judge, checkpoints, watch_of(progress, curves, measure))
     curves.close()
     if recipe.loop.lora_rank:
         merge_adapters(model)
@@ -119,34 +122,17 @@ def tune(
 
 
 def not_held_out(train: Sequence[Example], held_out: Sequence[Example], leaks: str) -> list[int]:
-    """Indices of the training rows that are near-duplicates of no held-out row.
+    """Indices of the training rows that are near-duplicates of no held-out row and of no blind text of our own.
 
     Raises:
         ConfigError: there is one that is, and `leaks` is not "drop"; names the pair.
     """
+    held_out = [*held_out, *blind_examples()]
     if leaks == "error":
         check_no_leak(train, held_out)
     kept = without_leaks([row.text for row in train], [row.text for row in held_out])
-    print(f"{len(train)} labelled rows, {len(train) - len(kept)} left out as near-duplicates of held-out ones")
+    print(f"{len(train)} labelled rows, {len(train) - len(kept)} left out as near-duplicates of held-out or blind ones")
     return kept
-
-
-def provenance(recipe: Recipe, data: Path, starts: Sequence[str], teacher: Path | None = None) -> dict[str, Any]:
-    """What the model comes from: encoder, models before it, files with their sums and licences, versions, recipe."""
-    origin = origin_of(starts, recipe)
-    if teacher is not None:
-        told = read_heads(teacher)
-        origin |= {"taught_by": f"{told['name']}@{told['version']}", "before": origin["before"] + told["trained_on"]}
-    files = [
-        {"file": part.file, "licence": part.licence, "sha256": sha256_of(part.measured(data))} for part in recipe.train
-    ]
-    files += [part for part in origin.pop("before") if part not in files]
-    return {
-        **origin,
-        "trained_on": [part for i, part in enumerate(files) if part not in files[:i]],
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
-        "recipe": recipe.model_dump(mode="json", exclude={"notes"}),
-    }
 
 
 def pad_id_of(tokenizer: Any) -> int:
@@ -158,15 +144,17 @@ def pad_id_of(tokenizer: Any) -> int:
     raise ConfigError("the tokenizer has no padding piece ([PAD] or <pad>)")
 
 
-def _identity(recipe: Recipe, rows: Rows, model: nn.Module) -> str:
-    """Sum over recipe, rows and the weights to start from: a checkpoint belongs to one of each."""
+def _identity(recipe: Recipe, parts: Sequence[Rows], model: nn.Module) -> str:
+    """Sum over recipe, rows (to learn, to judge by) and the weights to start from: a checkpoint belongs to one of each."""
     digest = hashlib.sha256(recipe.model_dump_json().encode())
-    columns: list[Sequence[Any]] = [rows.ids, *rows.labels.values()]
-    for column in columns:
-        for value in column:
-            digest.update(np.asarray(value, dtype=np.int64).tobytes())
-    for told in rows.taught.values():
-        digest.update(told.tobytes())
+    for rows in parts:
+        columns: list[Sequence[Any]] = [rows.ids, rows.segments, *rows.labels.values()]
+        for column in columns:
+            digest.update(f"{len(column)}".encode())
+            for value in column:
+                digest.update(np.asarray(value, dtype=np.int64).tobytes())
+        for told in rows.taught.values():
+            digest.update(told.tobytes())
     for name, weight in model.state_dict().items():
         digest.update(name.encode() + weight.cpu().numpy().tobytes())
     return digest.hexdigest()

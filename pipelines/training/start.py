@@ -11,9 +11,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from monitor.adapters.torch_classifier import load_tokenizer
-from monitor.adapters.two_head_model import HEADS, WEIGHTS, TwoHeadModel, load_model, read_heads
+from monitor.adapters.two_head_model import HEADS, TwoHeadModel, load_model
 from monitor.errors import ConfigError
-from pipelines.datasets.load import sha256_of
 from pipelines.datasets.splits import clusters_of, split_by_cluster
 from pipelines.training.encoder import load_encoder
 from pipelines.training.recipe import Recipe
@@ -56,7 +55,8 @@ def model_from(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple
         names: class names by task.
 
     Raises:
-        ConfigError: the start can't be used, or reads shorter texts than the recipe asks for.
+        ConfigError: the start can't be used, reads shorter texts than the recipe asks for, or lacks a head with these
+            classes and no epoch would train it.
     """
     heads: dict[str, Any] = {"heads": {}}
     if (Path(start) / HEADS).is_file():
@@ -69,9 +69,29 @@ def model_from(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple
     model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
     model.encoder.load_state_dict(trunk.state_dict(), strict=False)
     for task, labels in names.items():
-        if list(heads["heads"].get(task, {}).get("id2label", {}).values()) == labels:
+        known = list(heads["heads"].get(task, {}).get("id2label", {}).values())
+        if known == labels:
             model.heads[task].load_state_dict(before.heads[task].state_dict())
+        elif heads["heads"]:
+            _begins_anew(start, task, known, labels, recipe)
     return model, tokenizer
+
+
+def _begins_anew(start: str, task: str, known: Sequence[str], labels: Sequence[str], recipe: Recipe) -> None:
+    """Says that a head of the model to go on from is not of use: its classes are others, or in another order."""
+    ways = (
+        ("without", [name for name in labels if name not in known]),
+        ("with", [n for n in known if n not in labels]),
+    )
+    other = "; ".join(f"{word} {', '.join(names)}" for word, names in ways if names)
+    said = (
+        f"{start}: its {task} head has other classes ({other or 'in another order'})"
+        if known
+        else f"{start}: has no {task} head"
+    )
+    if recipe.loop.epochs == 0:
+        raise ConfigError(f"{said}, and epochs = 0 would train none")
+    print(f"{said}; that head starts from nothing")
 
 
 def split_as_before(texts: Sequence[str], recipe: Recipe, before: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -107,21 +127,6 @@ def _kept_by(model: Path) -> set[str]:
 def save_kept(texts: Sequence[str], folder: Path) -> None:
     """Writes which rows were kept, for a run that goes on from this one."""
     (folder / KEPT).write_text(json.dumps(sorted({_sum_of(text) for text in texts})) + "\n", encoding="utf-8")
-
-
-def origin_of(starts: Sequence[str], recipe: Recipe) -> dict[str, Any]:
-    """The encoder with the sum of its weights; of model folders their encoder and training files."""
-    folder = Path(starts[0])
-    if (folder / HEADS).is_file():
-        models = [read_heads(Path(start)) for start in starts]
-        files = [part for model in models for part in model.get("trained_on", [])]
-        names = ", ".join(f"{model['name']}@{model['version']}" for model in models)
-        told = {"encoder": models[0].get("encoder", {}), "before": files}
-        return {**told, "went_on_from" if len(models) == 1 else "mean_of": names}
-    encoder = {"name": recipe.encoder, "licence": recipe.encoder_licence}
-    if (folder / WEIGHTS).is_file():
-        encoder["sha256"] = sha256_of(folder / WEIGHTS)
-    return {"encoder": encoder, "before": []}
 
 
 def _sum_of(text: str) -> str:

@@ -20,11 +20,10 @@ from pipelines.training.encoder import load_encoder
 from pipelines.training.export import save_plain_tokenizer
 from pipelines.training.loop import predict
 from pipelines.training.model_card import write_tagger_card
+from pipelines.training.origin import TOLD, provenance
 from pipelines.training.recipe import Recipe
 from pipelines.training.rows import Rows, tagged_rows
-from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
-
-TOLD = "ner.json"
+from pipelines.training.run import RunOptions, not_held_out, pad_id_of, tune
 
 
 class _Tagger(nn.Module):
@@ -41,8 +40,8 @@ class _Tagger(nn.Module):
         return {"ner": self.model(input_ids=input_ids, attention_mask=attention_mask).logits}
 
 
-def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
-    """Trains a tagger and writes its folder; returns what stands in its ner.json."""
+def run_tagging(recipe: Recipe, options: RunOptions, command: str) -> dict[str, Any]:
+    """Trains a tagger and writes its folder; returns what stands in its ner.json; arguments as for `run_texts`."""
     held_out = {part.file: load_tagged(part.path(options.data), part.kind) for part in recipe.held_out}
     read = [s for part in recipe.train for s in load_tagged(part.path(options.data), part.kind)]
     taken = [_as_text(sentence) for part in held_out.values() for sentence in part]
@@ -54,16 +53,18 @@ def run_tagging(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     encoded = tagged_rows(tokenizer, [rows[i] for i in fitting], names, recipe.train_tokens)
     judged = tagged_rows(tokenizer, [rows[i] for i in kept], names, recipe.train_tokens)
     prefix = f"model.{network.base_model_prefix}"
-    scores = tune(model, prefix, encoded, pad_id, recipe, options, lambda: _entity_f1(model, judged, names, pad_id))
+    scores = tune(
+        model, prefix, encoded, judged, pad_id, recipe, options, lambda: _entity_f1(model, judged, names, pad_id)
+    )
     model.cpu()
     told = {
         "name": recipe.name,
         "version": recipe.version,
         "language": recipe.language,
         "max_tokens": recipe.max_tokens,
-        **provenance(recipe, options.data, [options.encoder or recipe.encoder]),
+        **provenance(recipe, options, [options.encoder or recipe.encoder], command),
         "rows": {"read": len(read), "leaking": len(read) - len(rows), "fitted": len(fitting), "kept": len(kept)},
-        "f1_by_epoch": [round(score, 4) for score in scores],
+        "entity_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {
             file: token_figures([list(s.tags) for s in part], predict_tags(network, tokenizer, part, recipe.max_tokens))
             for file, part in held_out.items()

@@ -36,7 +36,7 @@ def taught_rows(
     if not asked:
         return rows
     if teacher is None:
-        raise ConfigError("the recipe has taught files: --teacher MODEL must say what they are learnt from")
+        raise ConfigError("there are taught rows and no teacher")
     model, heads = load_model(teacher)
     tokenizer = load_tokenizer(teacher, int(heads["max_tokens"]))
     encoded = text_rows(tokenizer, [seen[i][0] for i in asked], {}, int(heads["max_tokens"]))

@@ -11,24 +11,31 @@ from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
 from pipelines.labels.evaluation import check_evaluation
 from pipelines.training.encoder import save_tokenizer
-from pipelines.training.judge import Judge
+from pipelines.training.judge import Judge, calibrating
 from pipelines.training.model_card import write_card
+from pipelines.training.origin import provenance
 from pipelines.training.recipe import DataFile, Recipe
 from pipelines.training.rows import label_indices, text_rows
-from pipelines.training.run import RunOptions, not_held_out, pad_id_of, provenance, tune
+from pipelines.training.run import RunOptions, not_held_out, pad_id_of, tune
 from pipelines.training.start import mean_of, save_kept, split_as_before
 from pipelines.training.teacher import taught_rows
 
 
-def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
-    """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json."""
+def run_texts(recipe: Recipe, options: RunOptions, command: str) -> dict[str, Any]:
+    """Trains the recipe's heads on one encoder and writes the model folder; returns its heads.json.
+
+    Args:
+        recipe: what the run is made of.
+        options: where it reads and writes.
+        command: how it was called, for heads.json.
+    """
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
     rows, parts, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
     check_evaluation(rows, [part.path(options.data) for part in recipe.train if part.kind == "label_set"])
     starts = [options.encoder or recipe.encoder, *map(str, options.mean_with)]
     before = starts if options.keep_as is None else [*starts, str(options.keep_as)]
-    fitting, calibrating = split_as_before([e.text for e in rows], recipe, before)
-    kept = [rows[i] for i in calibrating]
+    fitting, left = split_as_before([e.text for e in rows], recipe, before)
+    kept = [rows[i] for i in left]
     names = _label_names(recipe, rows)
     _check_labels(names, kept, [e for part in held_out.values() for e in part])
     model, tokenizer = mean_of(starts, recipe, names)
@@ -37,17 +44,25 @@ def run_texts(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     seen = [(rows[i], parts[i].taught) for i in fitting for _ in range(parts[i].repeat)]
     encoded = text_rows(tokenizer, [row for row, _ in seen], names, recipe.train_tokens)
     encoded = taught_rows(encoded, seen, options.teacher, names)
-    scores = tune(model, model.prefix, encoded, judge.pad_id, recipe, options, lambda: judge.macro_f1(kept))
-    temperatures = judge.calibrate(kept)
+    judged = text_rows(tokenizer, kept, names, recipe.train_tokens)
+    scores = tune(model, model.prefix, encoded, judged, judge.pad_id, recipe, options, lambda: judge.macro_f1(kept))
+    calibration = judge.calibrate(kept)
+    temperatures = {task: found.temperature for task, found in calibration.items()}
     heads = {
         **recipe.model_dump(include={"name", "version", "language", "max_tokens", "enabled"}),
         "entity_pairs": any(e.entity is not None for e in rows),
         "heads": {
-            task: {"id2label": dict(enumerate(names[task])), "temperature": round(temperatures[task], 4)}
-            for task in names
+            task: {"id2label": dict(enumerate(names[task])), "temperature": round(found.temperature, 4)}
+            | ({"without_bias": list(found.without_bias)} if found.without_bias else {})
+            for task, found in calibration.items()
         },
-        **provenance(recipe, options.data, starts, options.teacher),
-        "rows": {**counts, "fitted": len(fitting), "calibrated": len(calibrating)},
+        **provenance(recipe, options, starts, command),
+        "rows": {
+            **counts,
+            "fitted": len(fitting) if recipe.loop.epochs else 0,
+            "kept": len(kept),
+            "calibrated": {task: found.rows for task, found in calibration.items()},
+        },
         "macro_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {file: judge.figures(part, temperatures) for file, part in held_out.items()},
     }
@@ -102,5 +117,5 @@ def _check_labels(names: dict[str, list[str]], kept: Sequence[Example], held_out
     """What would only come out after training is said before it."""
     for task, classes in names.items():
         label_indices(held_out, task, classes)
-        if all(getattr(row, task) is None for row in kept):
+        if not calibrating(kept, task):
             raise ConfigError(f"no row kept for calibration has a {task}; raise calibration_share")

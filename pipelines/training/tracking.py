@@ -44,12 +44,13 @@ class Curves:
             self._wandb.finish()
 
 
-def watch_of(progress: Progress, curves: Curves) -> Watch:
+def watch_of(progress: Progress, curves: Curves, measure: str = "macro-F1") -> Watch:
     """Tells steps and epochs to the bar (in a log: a line now and then) and to the curves.
 
     Args:
         progress: of `pipelines.progress_bar`; shows loss, rate and the time left.
-        curves: gets loss and learning rate by step, macro-F1 by epoch.
+        curves: gets loss and learning rate by step, the measure by epoch.
+        measure: what the epochs are judged by.
     """
     bar = progress.add_task("training", total=None)
     recent: deque[float] = deque(maxlen=_SMOOTH_STEPS)
@@ -66,8 +67,8 @@ def watch_of(progress: Progress, curves: Curves) -> Watch:
         curves.scalars(step, {"loss": loss, "learning_rate": rate})
 
     def on_epoch(epoch: int, score: float) -> None:
-        progress.console.print(f"epoch {epoch}: macro-F1 {score:.4f} on the rows kept for calibration")
-        curves.scalars(done[0], {"macro_f1": score})
+        progress.console.print(f"epoch {epoch}: {measure} {score:.4f} on the rows kept from fitting")
+        curves.scalars(done[0], {measure.lower().replace("-", "_").replace(" ", "_"): score})
 
     return Watch(on_step, on_epoch)
 

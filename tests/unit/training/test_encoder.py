@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, processors
 from transformers import BertModel, PreTrainedModel
 
+from monitor.errors import ConfigError
 from pipelines.training.encoder import load_encoder, save_tokenizer
 
 TEXTS = ["profit falls at plant 7", "Oil banks", "nobody knows this", ""]
@@ -67,6 +69,20 @@ def test_both_ways_to_write_the_special_pieces_are_renumbered(encoder_folder: Pa
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     _, trimmed = load_encoder(str(tmp_path), 16)
     assert trimmed.encode("oil").ids == [trimmed.token_to_id(name) for name in ("[CLS]", "oil", "[SEP]")]
+
+
+def test_weights_of_another_model_are_refused(encoder_folder: Path, tmp_path: Path) -> None:
+    """Rather than beginning at random: a layer that the file lacks; a pooler may be absent."""
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((encoder_folder / name).read_bytes())
+    weights = load_file(encoder_folder / "model.safetensors")
+    pooled = {name: weight for name, weight in weights.items() if not name.startswith("pooler")}
+    save_file(pooled, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    load_encoder(str(tmp_path), 16)
+    other = {name.replace("layer.1", "block.1"): weight for name, weight in weights.items()}
+    save_file(other, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match=r"weights are of another model.*encoder\.layer\.1"):
+        load_encoder(str(tmp_path), 16)
 
 
 def test_a_saved_tokenizer_is_read_again(encoder_folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.adapters.two_head_model import load_model
 from pipelines.datasets.examples import Example
-from pipelines.training.judge import Judge
+from pipelines.training.judge import Judge, calibrating
 from pipelines.training.recipe import load_recipe
 from tests.unit.training.conftest import tiny_tokenizer
 
@@ -31,4 +31,22 @@ def test_pairs_of_a_text_and_a_company_leave_the_temperature_alone(judge: Judge)
 
 def test_pairs_alone_are_calibrated_on(judge: Judge) -> None:
     """A recipe of pairs alone has a temperature too."""
-    assert judge.calibrate(PAIRS)["sentiment"] > 0
+    assert judge.calibrate(PAIRS)["sentiment"].temperature > 0
+
+
+def test_which_rows_calibrate_is_decided_for_each_task(judge: Judge) -> None:
+    """Pairs give the sentiment's temperature where whole texts have a topic alone."""
+    topics = [Example(f"rate cut at bank {n}", topic="Fed") for n in range(10)]
+    assert calibrating([*topics, *PAIRS], "sentiment") == list(range(10, 40))
+    assert calibrating([*topics, *PAIRS], "topic") == list(range(10))
+    found = judge.calibrate([*topics, *PAIRS])["sentiment"]
+    assert (found.rows, found.temperature) == (30, pytest.approx(judge.calibrate(PAIRS)["sentiment"].temperature))
+
+
+def test_a_head_tells_which_classes_were_not_corrected(trained: Path, data_folder: Path) -> None:
+    """Neutral has no row here."""
+    model, heads = load_model(trained)
+    names = {"sentiment": list(heads["heads"]["sentiment"]["id2label"].values())}
+    recipe = load_recipe(data_folder / "recipe.toml").model_copy(update={"class_bias": True})
+    found = Judge(model, tiny_tokenizer(), 0, names, recipe).calibrate(TEXTS)["sentiment"]
+    assert found.without_bias == ("neutral",)

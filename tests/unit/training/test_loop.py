@@ -183,6 +183,23 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path, averag
     assert resumed.scores == whole.scores == scores
 
 
+def test_two_kills_in_a_row_leave_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One between the two renames, so that only the older folder is there, and one before the next is in its place."""
+    model, position = Small(), Position(step=3, epoch=1)
+    optimiser = torch.optim.AdamW(model.parameters())
+    checkpoints = Checkpoints(tmp_path / "c", "one")
+    checkpoints.save(model, optimiser, None, position)
+    (tmp_path / "c").rename(tmp_path / "c.old")
+
+    def killed(source: Path, target: Path) -> None:
+        raise Killed
+
+    monkeypatch.setattr("os.replace", killed)
+    with pytest.raises(Killed):
+        checkpoints.save(model, optimiser, None, Position(step=6, epoch=2))
+    assert checkpoints.resume(model, optimiser, None).step == 3
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     """Going on with another recipe or other rows would be neither run."""
     options = LoopOptions(epochs=1, batch_size=8)

@@ -74,6 +74,22 @@ def test_a_tagger_learns_names_and_tells_how_well(trained: Path) -> None:
     card = (trained / "README.md").read_text()
     assert told["trained_on"][0]["sha256"] in card
     assert "1.0000" in card
+    assert "kept from fitting, for early stopping" in card
+    assert f"Made by `{told['made_by']}`" in card
+
+
+def test_a_tagger_s_epochs_are_told_by_what_they_are_judged_by(
+    folder: Path, encoder_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whole entities, on rows that calibrate nothing."""
+    recipe = (folder / "drop.toml").read_text().replace("epochs = 6", "epochs = 1")
+    (tmp_path / "one.toml").write_text(recipe)
+    told = run_recipe(tmp_path / "one.toml", RunOptions(folder, tmp_path / "out", str(encoder_folder)))
+    assert len(told["entity_f1_by_epoch"]) == 1
+    said = capsys.readouterr().out
+    assert "epoch 1: entity F1" in said
+    assert "macro-F1" not in said
+    assert "calibration" not in said
 
 
 def test_a_tagger_is_a_plain_checkpoint(trained: Path, folder: Path) -> None:

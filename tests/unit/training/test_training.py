@@ -100,7 +100,7 @@ def test_what_was_saved_is_what_was_held_out(trained: Path, data_folder: Path) -
     heads = json.loads((trained / "heads.json").read_text())
     assert heads["held_out"]["held_out.csv as sentiment_csv"]["sentiment"]["n"] == 16
     assert heads["rows"]["read"] == 40
-    assert heads["rows"]["fitted"] + heads["rows"]["calibrated"] == 39  # one was held out as well
+    assert heads["rows"]["fitted"] + heads["rows"]["kept"] == 39  # one was held out as well
     assert all(0.25 <= head["temperature"] <= 8 for head in heads["heads"].values())
     card = (trained / "README.md").read_text()
     assert heads["trained_on"][0]["sha256"] in card
@@ -286,7 +286,7 @@ def test_the_mean_of_models_is_calibrated_on_what_all_of_them_kept(
     (tmp_path / "mean.toml").write_text(recipe)
     options = RunOptions(data_folder, tmp_path / "out", str(trained), mean_with=(trained, trained))
     heads = run_recipe(tmp_path / "mean.toml", options)
-    assert heads["mean_of"] == "tiny@1, tiny@1, tiny@1"
+    assert heads["mean_of"] == "3 × tiny@1"
     assert (tmp_path / "out" / "kept.json").read_text() == (trained / "kept.json").read_text()
     before, after = load_file(trained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     assert all(np.allclose(before[name].numpy(), after[name].numpy(), atol=1e-3) for name in before)
