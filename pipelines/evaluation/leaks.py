@@ -46,7 +46,7 @@ class _Trained:
         return all(path.is_file() for path in (self.part.measured(data), *texts))
 
     def texts(self, data: Path, *, tagged: bool) -> list[str]:
-        """The texts that were trained on: only its share of the file, drawn again as training drew it."""
+        """The texts that were trained on: of a file with a share only that, drawn again as training drew it."""
         part = self.part if self.part.kind else self.part.model_copy(update={"kind": kind_of(self.part.path(data))})
         if tagged and part.kind in TAGGED_KINDS:
             return [" ".join(sentence.tokens) for sentence in load_tagged(part.path(data), part.kind)]
@@ -93,16 +93,18 @@ def _trained(checkpoint: Checkpoint, folder: Path) -> list[_Trained]:
     tables, loop = checkpoint.recipe.get("train") or (), checkpoint.recipe.get("loop") or {}
     try:
         seed = int(loop.get("seed", LoopOptions().seed))
-        trained = [_Trained(DataFile.model_validate(table), seed) for table in tables]
+        parts = [DataFile.model_validate(table) for table in tables]
     except ValidationError as exc:
         wrong = exc.errors()[0]
         raise ConfigError(
             f"{checkpoint.folder}: recipe: train: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
         ) from exc
-    told = {one.part.file for one in trained}
-    return trained + [
-        _Trained(_by_name(part, folder), seed) for part in checkpoint.trained_on if part["file"] not in told
-    ]
+    told = {part.file for part in parts}
+    others = [_by_name(part, folder) for part in checkpoint.trained_on if part["file"] not in told]
+    if checkpoint.has_ancestors or others:
+        # What of a file the earlier models learnt isn't told, be it named in this recipe too: it may be all of it.
+        parts = [part.model_copy(update={"share": 1.0, "clean": False}) for part in parts]
+    return [_Trained(part, seed) for part in (*parts, *others)]
 
 
 def _by_name(part: Mapping[str, Any], folder: Path) -> DataFile:

@@ -30,6 +30,7 @@ class Checkpoint:
         labels: class names by index, by task.
         trained_on: the entries of its training files, with `file` and perhaps `kind` and `sha256`.
         recipe: what it was trained by, as its folder tells it; empty where it doesn't.
+        has_ancestors: whether it went on from other models, or was taught by one, whose recipes aren't told.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Checkpoint:
     max_tokens: int
     tokenizer: Tokenizer
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    has_ancestors: bool = False
 
 
 @dataclass(frozen=True, slots=True)

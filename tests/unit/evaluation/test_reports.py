@@ -177,6 +177,16 @@ def test_the_share_of_a_file_that_was_not_trained_on_is_no_leak(tmp_path: Path, 
     assert 0 < len(rest) < 30
 
 
+def test_a_file_that_an_earlier_model_read_too_is_compared_whole(tmp_path: Path) -> None:
+    """The recipe's share is what the last run read of it; how much the model knew before isn't told."""
+    write_rows(tmp_path / "a.csv", ("text", "label"), *((text, "neutral") for text in texts()))
+    part = DataFile(file="a.csv", kind="sentiment_csv", share=0.3)
+    went_on = replace(checkpoint_of([{"file": "a.csv"}], part), has_ancestors=True)
+    assert find_leaks(texts(), went_on, tmp_path, tagged=False).clean == ()
+    of_an_older_version = checkpoint_of([{"file": "a.csv"}, {"file": "before.csv"}], part)
+    assert find_leaks(texts(), of_an_older_version, tmp_path, tagged=False).clean == ()
+
+
 def test_files_of_the_model_that_a_run_went_on_from_count_too(tmp_path: Path) -> None:
     """They are in trained_on, and not in the recipe; of a file that is in both, the latest sum is the one to compare."""
     now = write_rows(tmp_path / "now.csv", ("text", "label"), ("rate cut at bank 7 falls", "negative"))
