@@ -6,6 +6,7 @@ Guarantees: weights come from safetensors alone, and none of them is missing.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def open_model(
     Raises:
         ConfigError: there is no such model, it can't be read, or the backend can't run it; says what is wanted.
     """
-    folder = _folder(name)
+    folder = folder_of(name)
     where = _device(device)
     if (folder / HEADS).is_file():
         return _two_head(folder, where, backend)
@@ -60,7 +61,12 @@ def open_model(
     )
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """The folder of a model by its name: `default`, `default-zh`, or a folder.
+
+    Raises:
+        ConfigError: there is no such folder, or it holds no model.
+    """
     shipped = {"default": default_model_folder(), "default-zh": default_model_folder().with_name("default_zh")}
     folder = shipped.get(name, Path(name))
     if not folder.is_dir():
@@ -102,6 +108,7 @@ def _two_head(folder: Path, device: torch.device, backend: str) -> TextModel:
         max_tokens=int(heads["max_tokens"]),
         tokenizer=tokenizer,
         recipe=heads.get("recipe") or {},
+        has_ancestors=_has_ancestors(heads),
     )
     temperatures = {task: float(head["temperature"]) for task, head in heads["heads"].items()}
     pad_id = int(model.encoder.config.pad_token_id or 0)
@@ -126,7 +133,16 @@ def _plain(folder: Path, task: str | None, device: torch.device, renames: LabelN
         return {task: network(input_ids=ids, attention_mask=mask, **types).logits}
 
     checkpoint = _plain_checkpoint(folder, network, {task: names})
-    return TextModel(checkpoint, {task: 1.0}, False, forward, int(network.config.pad_token_id or 0), device)
+    temperatures = {task: _own_temperature(folder, network.config)}
+    return TextModel(checkpoint, temperatures, False, forward, int(network.config.pad_token_id or 0), device)
+
+
+def _own_temperature(folder: Path, config: Any) -> float:
+    """What `pipelines export` writes into config.json of a head; 1 for checkpoints of other makers, as where it serves."""
+    told = getattr(config, "calibration_temperature", 1.0)
+    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told > 0):
+        raise ConfigError(f"{folder}: config.json: calibration_temperature is {told!r}; a number above 0 is wanted")
+    return float(told)
 
 
 def _tagger(folder: Path, device: torch.device, renames: LabelNames) -> TagModel:
@@ -161,6 +177,7 @@ def _plain_checkpoint(folder: Path, network: Any, labels: dict[str, tuple[str, .
         max_tokens=int(told.get("max_tokens") or min(positions, int(loaded.model_max_length), _MOST_TOKENS)),
         tokenizer=tokenizer,
         recipe=told.get("recipe") or {},
+        has_ancestors=_has_ancestors(told),
     )
 
 
@@ -191,6 +208,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _trained_on(told: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     kinds = {part.get("file"): part.get("kind") for part in (told.get("recipe") or {}).get("train", ())}
     return tuple({"kind": kinds.get(part["file"]), **part} for part in told.get("trained_on", ()))
+
+
+def _has_ancestors(told: Mapping[str, Any]) -> bool:
+    return any(told.get(key) for key in ("went_on_from", "mean_of", "taught_by", "ancestors"))
 
 
 def _lowered(name: str) -> str:

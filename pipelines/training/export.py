@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from monitor.adapters.two_head_model import load_model
 from monitor.errors import ConfigError
+from pipelines.evaluation.models import folder_of
 
 _SPECIAL = {
     "pad_token": ("[PAD]", "<pad>"),
@@ -20,33 +21,34 @@ _SPECIAL = {
 }
 
 
-def export_head(folder: Path, task: str, out: Path) -> None:
+def export_head(model: Path, task: str, out: Path) -> None:
     """Writes config.json, model.safetensors (float32) and tokenizer; `AutoModelForSequenceClassification` loads them.
 
     Logits agree with the head's to 1e-5 in float32 on the same machine. They are not divided by the temperature, which
     stands in config.json as `calibration_temperature`.
 
     Args:
-        folder: a model folder.
+        model: `default`, `default-zh`, or a model folder, as `pipelines evaluate` takes it.
         task: which head.
         out: folder to write, new or empty.
 
     Raises:
         ConfigError: no such model, it has no such head, or something is in the folder to write.
     """
+    folder = folder_of(str(model))
     _check_free(out, folder)
-    model, heads = load_model(folder)
+    network, heads = load_model(folder)
     if task not in heads["heads"]:
         raise ConfigError(f"{folder}: no {task} head; it has {', '.join(heads['heads'])}")
     head = heads["heads"][task]
-    config = model.encoder.config
+    config = network.encoder.config
     config.num_labels = len(head["id2label"])
     config.id2label = {int(i): name for i, name in head["id2label"].items()}
     config.label2id = {name: int(i) for i, name in head["id2label"].items()}
     config.calibration_temperature = head["temperature"]
     plain = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    plain.base_model.load_state_dict(model.encoder.state_dict())
-    plain.classifier.load_state_dict(model.heads[task].state_dict())
+    plain.base_model.load_state_dict(network.encoder.state_dict())
+    plain.classifier.load_state_dict(network.heads[task].state_dict())
     plain.save_pretrained(out)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     segments = getattr(config, "type_vocab_size", 1) > 1

@@ -66,6 +66,32 @@ def test_what_was_told_of_a_checkpoint_is_known(two_head_folder: Path, tagger_fo
     assert (tagger.checkpoint.max_tokens, tagger.checkpoint.labels["ner"][0]) == (32, "O")
 
 
+@pytest.mark.parametrize("key", ["went_on_from", "mean_of", "taught_by", "ancestors"])
+def test_a_model_that_went_on_from_others_says_so(two_head_folder: Path, tmp_path: Path, key: str) -> None:
+    """However it did; what those were trained on isn't in its recipe."""
+    assert not text_model(two_head_folder).checkpoint.has_ancestors
+    folder = shutil.copytree(two_head_folder, tmp_path / "m")
+    told = json.loads((folder / "heads.json").read_text())
+    (folder / "heads.json").write_text(json.dumps({**told, key: "tiny@6"}))
+    assert text_model(folder).checkpoint.has_ancestors
+
+
+@pytest.mark.parametrize(("told", "read"), [(None, 1.0), (2, 2.0), (0.3, 0.3), (0, None), ("2", None), (True, None)])
+def test_an_exported_heads_temperature_counts(
+    plain_folder: Path, tmp_path: Path, told: object, read: float | None
+) -> None:
+    """It stands in config.json, as `pipelines export` writes it and the monitor serves by it; other makers have none."""
+    folder = shutil.copytree(plain_folder, tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    if told is not None:
+        (folder / "config.json").write_text(json.dumps({**config, "calibration_temperature": told}))
+    if read is None:
+        with pytest.raises(ConfigError, match=r"calibration_temperature is .*; a number above 0 is wanted"):
+            text_model(folder)
+    else:
+        assert text_model(folder).temperatures == {"sentiment": read}
+
+
 def test_labels_without_a_meaning_get_one(plain_folder: Path, tmp_path: Path) -> None:
     """LABEL_0 and the like, by the same mapping as the data's."""
     folder = shutil.copytree(plain_folder, tmp_path / "m")

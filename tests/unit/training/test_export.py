@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -11,6 +12,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 
 from monitor.adapters.two_head_model import TwoHeadModel, load_model, save_model
 from monitor.errors import ConfigError
+from pipelines.evaluation.label_names import LabelNames
+from pipelines.evaluation.models import open_model
+from pipelines.evaluation.scoring import TextModel
 from pipelines.training.export import export_head
 from pipelines.training.run import RunOptions, run_recipe
 from pipelines.training.weights import add_adapters, merge_adapters
@@ -91,6 +95,19 @@ def test_an_export_writes_over_nothing(trained: Path, tmp_path: Path) -> None:
             export_head(trained, "sentiment", out)
     assert {path: path.read_bytes() for path in trained.iterdir() if path.is_file()} == before
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["notes.txt"]
+
+
+def test_a_shipped_model_is_exported_by_its_name(tmp_path: Path) -> None:
+    """As it is evaluated; what is written gives the probabilities of the model, and is evaluated with its temperature."""
+    export_head(Path("default"), "sentiment", tmp_path / "out")
+    plain = open_model(str(tmp_path / "out"), None, "cpu", LabelNames())
+    shipped = open_model("default", None, "cpu", LabelNames())
+    assert isinstance(plain, TextModel)
+    assert isinstance(shipped, TextModel)
+    assert plain.temperatures["sentiment"] == shipped.temperatures["sentiment"] != 1
+    assert np.allclose(plain.logits(TEXTS)["sentiment"], shipped.logits(TEXTS)["sentiment"], atol=1e-3)
+    with pytest.raises(ConfigError, match="MODEL default-fr: no such folder; wanted default, default-zh, or"):
+        export_head(Path("default-fr"), "sentiment", tmp_path / "fr")
 
 
 def test_a_head_that_is_not_there_is_named(trained: Path, tmp_path: Path) -> None:
