@@ -70,9 +70,9 @@ def write_card(told: dict[str, Any], notes: str, folder: Path) -> None:
 
 def _rows_line(told: dict[str, Any]) -> str:
     rows = told["rows"]
-    calibrated = " and ".join(f"{n} for the {task}'s temperature" for task, n in rows["calibrated"].items())
-    stopped = ", all for early stopping" if told["macro_f1_by_epoch"] else ""
-    return f"{rows['fitted']} rows fitted by this run, {rows['kept']} kept from fitting: {calibrated}{stopped}"
+    gave = ", ".join(f"{n} gave the {task} head's temperature" for task, n in rows["calibrated"].items())
+    judged = "; all judged the epochs" if told["macro_f1_by_epoch"] else ""
+    return f"{rows['fitted']} rows fitted by this run, {rows['kept']} kept from fitting ({gave}{judged})"
 
 
 def _lineage(told: dict[str, Any]) -> str:
@@ -117,7 +117,7 @@ def write_tagger_card(told: dict[str, Any], notes: str, folder: Path) -> None:
         what=f"Named entities of {language} news sentences (IOB2)",
         use="finding names of organisations, people and places in news",
         language=language,
-        rows=f"{told['rows']['fitted']} sentences fitted, {told['rows']['kept']} kept from fitting, for early stopping",
+        rows=f"{told['rows']['fitted']} sentences fitted, {told['rows']['kept']} kept to judge the epochs by",
         figures="\n".join(lines) + "\n",
         notes=notes,
     )

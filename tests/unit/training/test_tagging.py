@@ -74,7 +74,7 @@ def test_a_tagger_learns_names_and_tells_how_well(trained: Path) -> None:
     card = (trained / "README.md").read_text()
     assert told["trained_on"][0]["sha256"] in card
     assert "1.0000" in card
-    assert "kept from fitting, for early stopping" in card
+    assert "kept to judge the epochs by" in card
     assert f"Made by `{told['made_by']}`" in card
 
 
