@@ -83,11 +83,27 @@ def _network(
     """Encoder with a fresh head over the tags that occur, O first."""
     names = sorted({tag for sentence in rows for tag in sentence.tags}, key=lambda tag: (tag != "O", tag[2:], tag))
     trunk, tokenizer = load_encoder(options.encoder or recipe.encoder, recipe.max_tokens)
+    tokenizer = with_word_starts(tokenizer)
     trunk.config.id2label = dict(enumerate(names))
     trunk.config.label2id = {name: i for i, name in enumerate(names)}
     network = AutoModelForTokenClassification.from_config(trunk.config)  # type: ignore[no-untyped-call]
     network.base_model.load_state_dict(trunk.state_dict(), strict=False)
     return network, tokenizer, names
+
+
+def with_word_starts(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer, marking the start of each word of a sentence that comes split into words.
+
+    One of bytes (GPT-2's, RoBERTa's) takes the space before a word for its mark; split sentences have none, so that every word
+    would be read as the middle of one. It may add the space itself. Other kinds come back as they are.
+    """
+    state = json.loads(tokenizer.to_str())
+    steps = [state["pre_tokenizer"] or {}]
+    steps += steps[0].get("pretokenizers", [])
+    of_bytes = [step for step in steps if step.get("type") == "ByteLevel"]
+    for step in of_bytes:
+        step["add_prefix_space"] = True
+    return Tokenizer.from_str(json.dumps(state)) if of_bytes else tokenizer
 
 
 def _as_text(sentence: TaggedSentence) -> Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from monitor.adapters.two_head_model import TwoHeadModel
 from monitor.errors import ConfigError
 from pipelines.training.checkpoints import Checkpoints, Position
 from pipelines.training.loop import Watch, learning_rate_factor, rarity_weights, task_loss, taught_loss, train
-from pipelines.training.recipe import LoopOptions
+from pipelines.training.recipe import LoopOptions, load_recipe
 from pipelines.training.rows import NO_LABEL, Rows
+from pipelines.training.run import RunOptions, tune
 from pipelines.training.weights import WeightMean, parameter_groups
 
 EVEN = torch.ones(2)
@@ -206,6 +208,25 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     train(Small(), some_rows(), 0, options, checkpoints=Checkpoints(tmp_path / "c", "one"))
     with pytest.raises(ConfigError, match="another recipe"):
         train(Small(), some_rows(), 0, options, checkpoints=Checkpoints(tmp_path / "c", "other"))
+
+
+def test_a_checkpoint_belongs_to_the_rows_that_judge_and_to_the_segments(data_folder: Path, tmp_path: Path) -> None:
+    """Other rows to judge by choose another best epoch; other segments are another input."""
+    recipe = load_recipe(data_folder / "recipe.toml")
+    recipe = recipe.model_copy(update={"loop": recipe.loop.model_copy(update={"checkpoint_steps": 1})})
+    options = RunOptions(data_folder, tmp_path, device="cpu")
+
+    def killed() -> float:
+        raise Killed
+
+    rows, judged = some_rows(), some_rows(6)
+    with pytest.raises(Killed):
+        tune(Small(), "", rows, judged, 0, recipe, options, killed)
+    pairs = replace(rows, segments=[[0, 0, 1, 1] for _ in rows.ids])
+    for others in ((rows, some_rows(5)), (pairs, judged)):
+        with pytest.raises(ConfigError, match="another recipe or other data"):
+            tune(Small(), "", *others, 0, recipe, options, killed)
+    assert tune(Small(), "", rows, judged, 0, recipe, options, lambda: 0.5) == [0.5]
 
 
 def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from monitor.errors import ConfigError
+from pipelines.training import add_training_arguments
 from pipelines.training.recipe import load_recipe
 
 SHIPPED = Path(__file__).parents[3] / "pipelines" / "training" / "recipes"
@@ -52,3 +54,12 @@ def test_a_recipe_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Not a traceback."""
     with pytest.raises(ConfigError, match="no recipe that can be read"):
         load_recipe(tmp_path / "absent.toml")
+
+
+def test_without_a_recipe_the_first_of_the_runs_is_made(tmp_path: Path) -> None:
+    """It trains, from an encoder that no run before it has to make."""
+    parser = argparse.ArgumentParser()
+    add_training_arguments(parser)
+    recipe = load_recipe(parser.parse_args(["--data", str(tmp_path), "--out", str(tmp_path / "out")]).recipe)
+    assert recipe.name == "default-en-1"
+    assert recipe.loop.epochs > 0

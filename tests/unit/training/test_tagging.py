@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from monitor.errors import ConfigError
 from pipelines.datasets.load import load_tagged
 from pipelines.evaluation.token_figures import predict_tags
 from pipelines.training.run import RunOptions, run_recipe
+from pipelines.training.tagging import with_word_starts
 
 RECIPE = """
 name = "tiny-ner"
@@ -100,6 +101,20 @@ def test_a_tagger_is_a_plain_checkpoint(trained: Path, folder: Path) -> None:
     sentences = load_tagged(folder / "test.txt", "conll")
     tags = predict_tags(model.eval(), Tokenizer.from_file(str(trained / "tokenizer.json")), sentences, 16)
     assert tags == [list(s.tags) for s in sentences]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_words_of_a_split_sentence_begin_with_their_mark(nested: bool) -> None:
+    """As they do in running text, also where the tokenizer has several steps."""
+    tokenizer = Tokenizer(models.BPE({"Ġ": 0, "o": 1, "i": 2, "l": 3}, []))
+    step = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([step]) if nested else step
+    tokenizer.enable_truncation(max_length=16)
+    running = tokenizer.encode(" oil oil").ids
+    assert tokenizer.encode(["oil", "oil"], is_pretokenized=True).ids != running
+    marked = with_word_starts(tokenizer)
+    assert marked.encode(["oil", "oil"], is_pretokenized=True).ids == running
+    assert marked.truncation == tokenizer.truncation
 
 
 def test_a_leak_is_an_error_that_names_the_pair(folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
