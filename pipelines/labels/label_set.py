@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 EVALUATION_FOLDER = "evaluation"
 KIND = "labelled_csv"
 _COLUMNS = ("text", "sentiment", "topic", "document_id", "annotator", "answered_at")
+_LATER_COLUMNS = ("sentiment_at", "topic_at")  # which older versions don't have
 
 
 class _Record(BaseModel):
@@ -150,6 +151,7 @@ def answers_in(folder: Path, manifest: Manifest) -> list[Answer]:
             annotator=row["annotator"],
             answered_at=row["answered_at"],
             place=str(place),
+            **{column: row.get(column, "") for column in _LATER_COLUMNS},
         )
         for place, row in rows
     ]
@@ -212,9 +214,9 @@ def _csv(rows: Sequence[Answer]) -> bytes:
     stream = io.StringIO(newline="")
     # All is quoted: a line end in a document's id must not end a row.
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(_COLUMNS)
+    writer.writerow((*_COLUMNS, *_LATER_COLUMNS))
     for row in sorted(rows, key=lambda row: row.document_id):
-        writer.writerow([getattr(row, column) or "" for column in _COLUMNS])
+        writer.writerow([getattr(row, column) or "" for column in (*_COLUMNS, *_LATER_COLUMNS)])
     return stream.getvalue().encode()
 
 

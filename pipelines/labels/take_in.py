@@ -1,13 +1,11 @@
 """`pipelines labels import`: a file of answers into the next version of a label set.
 
-Guarantees: all or nothing; the same answers again add nothing; of two answers for a document the later one stands,
-whatever order their files come in.
+Guarantees: all or nothing; the same answers again add nothing; see merge.py for what becomes of labels that are there.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +14,10 @@ from monitor.ports import Clock
 from pipelines.datasets.load import sha256_of
 from pipelines.datasets.splits import check_no_leak
 from pipelines.labels.answer_files import Format, read_answers
-from pipelines.labels.answers import TASKS, Answer, OnConflict, resolve
+from pipelines.labels.answers import Answer, OnConflict, resolve
 from pipelines.labels.evaluation import examples_of, held_out
 from pipelines.labels.label_set import Source, Version, add_version, answers_in, read_manifest
+from pipelines.labels.merge import merged
 from pipelines.replay.times import iso
 
 
@@ -74,10 +73,9 @@ def import_answers(options: ImportOptions, clock: Clock) -> ImportSummary:
     read = read_answers(options.file, options.topics, options.format)
     resolved = resolve(read.annotations, options.on_conflict)
     before = {answer.document_id: answer for answer in answers_in(options.set, manifest)}
-    rows, counts = _merged(before, resolved.answers, options.on_conflict)
+    rows, counts = merged(before, resolved.answers, options.on_conflict)
     try:
-        # What was answered goes first, so that an error names its task; the rows make sure that the version loads.
-        check_no_leak(examples_of([*resolved.answers, *rows.values()]), held)
+        check_no_leak(examples_of(_each_once(resolved.answers, rows)), held)
     except ConfigError as exc:
         raise ConfigError(f"{options.file}: nothing is imported: {exc}") from exc
     version = None
@@ -100,28 +98,7 @@ def import_answers(options: ImportOptions, clock: Clock) -> ImportSummary:
     )
 
 
-def _merged(
-    before: dict[str, Answer], answers: Sequence[Answer], on_conflict: OnConflict
-) -> tuple[dict[str, Answer], Counter[str]]:
-    """The rows of the next version, and how many answers were added, changed, known, outdated and contradicted."""
-    rows, counts = dict(before), Counter[str]()
-    for answer in answers:
-        known = before.get(answer.document_id)
-        fate = "added" if known is None else _fate(known, answer)
-        if known is not None and fate == "contradicted" and on_conflict == "error":
-            said = " against ".join(
-                f"{one.sentiment}, {one.topic} ({one.annotator or 'unknown'})" for one in (answer, known)
-            )
-            raise ConfigError(f"{answer.place}: contradicts {known.place}, answered at the same time: {said}")
-        if fate in ("added", "changed"):
-            rows[answer.document_id] = answer
-        counts[fate] += 1
-    return rows, counts
-
-
-def _fate(known: Answer, answer: Answer) -> str:
-    if all(getattr(answer, task) == getattr(known, task) for task in TASKS):
-        return "known"
-    if answer.answered_at == known.answered_at:
-        return "contradicted"
-    return "changed" if answer.answered_at > known.answered_at else "outdated"
+def _each_once(answers: Sequence[Answer], rows: Mapping[str, Answer]) -> list[Answer]:
+    """What was answered first, so that an error names its task; then the other rows, since the version has to load."""
+    answered = {(answer.document_id, answer.text) for answer in answers}
+    return [*answers, *(row for row in rows.values() if (row.document_id, row.text) not in answered)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ ANNOTATIONS = st.lists(
         who=st.sampled_from(["ann", "bob", "cyd"]),
         at=st.integers(0, 59),
         document_id=st.sampled_from(["d-1", "d-2"]),
-    ),
+    ).map(lambda one: replace(one, text=f"Oil falls {one.document_id}")),
     max_size=8,
     unique_by=lambda one: (one.document_id, one.annotator, one.answered_at),
 )
@@ -108,7 +109,7 @@ def test_contradictions_can_be_left_out() -> None:
         annotation(who="ann"),
         annotation(topic="Macro", who="bob"),
         annotation(who="cyd"),
-        annotation(document_id="d-2"),
+        annotation(document_id="d-2", text="Oil rises"),
     ]
     found = resolve(annotations, "skip")
     assert ([answer.document_id for answer in found.answers], found.contradicted) == (["d-2"], 1)
@@ -118,6 +119,25 @@ def test_annotations_without_a_name_may_be_of_several_people() -> None:
     """They are not taken for one who changed their mind."""
     with pytest.raises(ConfigError, match=r"negative \(unknown\), neutral \(unknown\)"):
         resolve([annotation(who=""), annotation("neutral", who="")], "error")
+
+
+def test_documents_with_the_same_text_have_the_same_labels() -> None:
+    """One person who says different things of two of them has not changed their mind: nothing says which is right."""
+    annotations = [annotation(at=1), annotation("neutral", at=2, document_id="d-2")]
+    said = r"task d-2: .* sentiment: negative \(ann\), neutral \(ann\); documents 'd-1', 'd-2' have the same text; see"
+    with pytest.raises(ConfigError, match=said):
+        resolve(annotations, "error")
+    assert resolve(annotations, "skip") == resolve(annotations, "majority") == Resolved([], 0, contradicted=2)
+    found = resolve([*annotations, annotation(who="bob", document_id="d-3")], "majority")
+    assert [(one.document_id, one.sentiment) for one in found.answers] == [(f"d-{i}", "negative") for i in (1, 2, 3)]
+    assert found.by_majority == 3
+
+
+def test_a_document_gets_no_label_by_its_text_alone() -> None:
+    """What was asked of another document with that text stays there."""
+    annotations = [annotation(topic=None), annotation(None, document_id="d-2")]
+    found = resolve(annotations, "error").answers
+    assert [(one.sentiment, one.topic) for one in found] == [("negative", None), (None, "Earnings")]
 
 
 def test_labels_of_different_tasks_complete_each_other() -> None:

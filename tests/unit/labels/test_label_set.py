@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from monitor.errors import ConfigError
 from monitor.ingest.normalise import clean_text
 from pipelines.datasets.examples import Example
+from pipelines.datasets.load import sha256_of
 from pipelines.labels.answers import Answer
 from pipelines.labels.evaluation import check_evaluation, fix_evaluation
 from pipelines.labels.label_set import Manifest, Source, add_version, answers_in, load_label_set, read_manifest
@@ -50,6 +51,7 @@ ANSWERS = st.lists(
         topic=st.sampled_from([*TOPICS, None]),
         annotator=CHARACTERS.map(clean_text),
         answered_at=st.just("2026-03-05T09:00:00.000Z"),
+        topic_at=st.sampled_from(["", "2026-03-04T09:00:00.000Z"]),
     ),
     min_size=1,
     max_size=6,
@@ -79,8 +81,21 @@ def test_a_version_is_whole_and_says_where_it_comes_from(tmp_path: Path) -> None
     assert (second.sentiment, second.topic) == ({"negative": 1, "positive": 1}, {"Earnings": 3})
     with (tmp_path / "v0002.csv").open(newline="", encoding="utf-8") as stream:
         columns = next(csv.reader(stream))
-    assert columns == ["text", "sentiment", "topic", "document_id", "annotator", "answered_at"]
+    assert columns[:6] == ["text", "sentiment", "topic", "document_id", "annotator", "answered_at"]
+    assert columns[6:] == ["sentiment_at", "topic_at"]
     assert len(load_label_set(tmp_path)) == 3
+
+
+def test_a_version_without_times_of_labels_is_read(tmp_path: Path) -> None:
+    """As they were written before labels had times of their own: both are of the answer's."""
+    text = (
+        f"text,sentiment,topic,document_id,annotator,answered_at\n{headline(1)},negative,Earnings,d-1,ann,2026-03-05\n"
+    )
+    (tmp_path / "v0001.csv").write_text(text, encoding="utf-8")
+    manifest = add(tmp_path / "new", answer(1))
+    version = manifest.versions[0].model_copy(update={"sha256": sha256_of(tmp_path / "v0001.csv")})
+    (found,) = answers_in(tmp_path, Manifest(versions=(version,)))
+    assert (found.time_of("sentiment"), found.time_of("topic")) == ("2026-03-05", "2026-03-05")
 
 
 def test_the_newest_version_is_loaded_by_folder_or_manifest(tmp_path: Path) -> None:

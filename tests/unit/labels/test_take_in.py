@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor.errors import ConfigError
 from pipelines.labels.answers import OnConflict
 from pipelines.labels.evaluation import fix_evaluation
-from pipelines.labels.label_set import load_label_set, read_manifest
+from pipelines.labels.label_set import answers_in, load_label_set, read_manifest
 from pipelines.labels.take_in import ImportOptions, ImportSummary, import_answers
 from tests.fakes import ManualClock
 from tests.unit.labels.written import TOPICS, exported, headline, said, task
@@ -78,6 +78,65 @@ def test_of_answers_to_a_document_the_latest_stands(tmp_path_factory: pytest.Tem
     fates = [take_in(folder, [task(1, said(answers[i][0], at=answers[i][1]))]) for i in order]
     assert labels(folder) == {headline(1): "positive"}
     assert sum(fate.outdated for fate in fates) == 3 - len(read_manifest(folder / "set").versions)
+
+
+@given(order=st.permutations(range(4)))
+def test_an_answer_takes_nothing_away_that_it_does_not_speak_of(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
+    """Of each task the latest label stands, with its time and its annotator among the row's, whatever order the files come in."""
+    folder = tmp_path_factory.mktemp("import")
+    answers = [
+        said("positive", "Earnings", who={"email": "ann"}, at="2026-03-05T09:00:00Z"),
+        said(None, TOPICS[1], who={"email": "bob"}, at="2026-03-06T09:00:00Z"),
+        said("neutral", None, who={"email": "cyd"}, at="2026-03-07T09:00:00Z"),
+        said("negative", None, who={"email": "dan"}, at="2026-03-08T09:00:00Z"),
+    ]
+    for i in order:
+        take_in(folder, [task(1, answers[i])])
+    (row,) = answers_in(folder / "set", read_manifest(folder / "set"))
+    assert (row.sentiment, row.topic) == ("negative", TOPICS[1])
+    assert {"bob", "dan"} <= set(row.annotator.split("; "))
+    assert (row.time_of("sentiment")[:10], row.time_of("topic")[:10]) == ("2026-03-08", "2026-03-06")
+
+
+def test_labels_go_with_the_text_that_they_were_given_for(tmp_path: Path) -> None:
+    """Where a document's text was changed, its row is the later answer, whole."""
+    take_in(tmp_path, [task(1, said(at=EARLY))])
+    take_in(tmp_path, [task(1, said("neutral", None, at=LATE), text=headline(2))])
+    (row,) = answers_in(tmp_path / "set", read_manifest(tmp_path / "set"))
+    assert (row.text, row.sentiment, row.topic) == (headline(2), "neutral", None)
+
+
+def test_a_text_has_one_label_under_any_document(tmp_path: Path) -> None:
+    """A new answer that contradicts the row of another document with that text is an error, or left out and counted."""
+    take_in(tmp_path, [task(1, said(at=EARLY))])
+    other = task(2, said("neutral", at=LATE), text=headline(1))
+    with pytest.raises(
+        ConfigError, match=r"task 2: contradicts set/v0001\.csv, row 2, another document with the same text"
+    ):
+        take_in(tmp_path, [other])
+    found = take_in(tmp_path, [other, task(3, said())], "skip")
+    assert (found.added, found.contradicted) == (1, 1)
+    assert labels(tmp_path) == {headline(1): "negative", headline(3): "negative"}
+    assert take_in(tmp_path, [task(1, said("neutral", at=LATE)), other]).changed == 1
+
+
+def test_documents_with_one_text_are_corrected_together(tmp_path: Path) -> None:
+    """One of them by itself would contradict the other."""
+    take_in(tmp_path, [task(1, said(at=EARLY)), task(2, said(at=EARLY), text=headline(1))])
+    right = [task(1, said("neutral", at=LATE)), task(2, said("neutral", at=LATE), text=headline(1))]
+    with pytest.raises(ConfigError, match="another document with the same text"):
+        take_in(tmp_path, right[:1])
+    assert take_in(tmp_path, right[:1], "majority").contradicted == 1
+    assert take_in(tmp_path, right).changed == 2
+    assert labels(tmp_path) == {headline(1): "neutral"}
+
+
+def test_an_answer_that_repeats_an_evaluation_text_is_counted_once(tmp_path: Path) -> None:
+    """Though it stands among the answers and in the version that would be made of them."""
+    with pytest.raises(ConfigError, match=r"near-duplicates of held-out ones: 1; the first: .*task 1"):
+        take_in(tmp_path, [task(1, said())], evaluation=(evaluation_file(tmp_path, headline(1)),))
 
 
 def test_an_answer_that_changes_no_label_adds_nothing(tmp_path: Path) -> None:
