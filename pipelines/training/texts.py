@@ -11,7 +11,7 @@ from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
 from pipelines.labels.evaluation import check_evaluation
 from pipelines.training.encoder import save_tokenizer
-from pipelines.training.judge import Judge, calibrating
+from pipelines.training.judge import Calibration, Judge, calibrating
 from pipelines.training.model_card import write_card
 from pipelines.training.origin import provenance
 from pipelines.training.recipe import DataFile, Recipe
@@ -51,18 +51,9 @@ def run_texts(recipe: Recipe, options: RunOptions, command: str) -> dict[str, An
     heads = {
         **recipe.model_dump(include={"name", "version", "language", "max_tokens", "enabled"}),
         "entity_pairs": any(e.entity is not None for e in rows),
-        "heads": {
-            task: {"id2label": dict(enumerate(names[task])), "temperature": round(found.temperature, 4)}
-            | ({"without_bias": list(found.without_bias)} if found.without_bias else {})
-            for task, found in calibration.items()
-        },
+        "heads": {task: _head_told(names[task], found) for task, found in calibration.items()},
         **provenance(recipe, options, starts, command),
-        "rows": {
-            **counts,
-            "fitted": len(fitting) if recipe.loop.epochs else 0,
-            "kept": len(kept),
-            "calibrated": {task: found.rows for task, found in calibration.items()},
-        },
+        "rows": {**counts, "fitted": len(fitting) if recipe.loop.epochs else 0, **_kept_told(kept, calibration)},
         "macro_f1_by_epoch": [round(score, 4) for score in scores],
         "held_out": {file: judge.figures(part, temperatures) for file, part in held_out.items()},
     }
@@ -73,6 +64,15 @@ def run_texts(recipe: Recipe, options: RunOptions, command: str) -> dict[str, An
     save_tokenizer(tokenizer, options.out, recipe.max_tokens)
     write_card(heads, recipe.notes, options.out)
     return heads
+
+
+def _head_told(classes: Sequence[str], found: Calibration) -> dict[str, Any]:
+    told = {"id2label": dict(enumerate(classes)), "temperature": round(found.temperature, 4)}
+    return told | ({"without_bias": list(found.without_bias)} if found.without_bias else {})
+
+
+def _kept_told(kept: Sequence[Example], calibration: dict[str, Calibration]) -> dict[str, Any]:
+    return {"kept": len(kept), "calibrated": {task: found.rows for task, found in calibration.items()}}
 
 
 def _examples(part: DataFile, recipe: Recipe, options: RunOptions) -> list[Example]:
