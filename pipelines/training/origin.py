@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.adapters.two_head_model import HEADS, WEIGHTS, read_heads
+from monitor.errors import ConfigError
 from pipelines.datasets.load import sha256_of
 from pipelines.training.recipe import Recipe
 
@@ -27,14 +28,20 @@ def told_of(start: str) -> dict[str, Any] | None:
     """What a model folder says of itself; None for an encoder, which says nothing.
 
     Raises:
-        ConfigError: its heads.json is no such file.
+        ConfigError: its heads.json, or a tagger's ner.json, is no such file.
     """
     folder = Path(start)
     if (folder / HEADS).is_file():
         return read_heads(folder)
-    if (folder / TOLD).is_file():
-        return dict(json.loads((folder / TOLD).read_text(encoding="utf-8")))
-    return None
+    if not (folder / TOLD).is_file():
+        return None
+    try:
+        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{folder / TOLD}: can't be read: {exc}") from exc
+    if not isinstance(told, dict) or not {"name", "version"} <= told.keys():
+        raise ConfigError(f"{folder / TOLD}: no name and version of a tagger")
+    return told
 
 
 def provenance(recipe: Recipe, options: RunOptions, starts: Sequence[str], command: str) -> dict[str, Any]:

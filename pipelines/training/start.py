@@ -66,6 +66,9 @@ def model_from(start: str, recipe: Recipe, names: dict[str, list[str]]) -> tuple
         trunk, tokenizer = before.encoder, load_tokenizer(Path(start), recipe.max_tokens)
     else:
         trunk, tokenizer = load_encoder(start, recipe.max_tokens)
+    left = [task for task in heads["heads"] if task not in names]
+    if left:
+        print(f"{start}: its {' and '.join(left)} head is left out, which the recipe has no task for")
     model = TwoHeadModel(trunk.config, {task: len(labels) for task, labels in names.items()})
     model.encoder.load_state_dict(trunk.state_dict(), strict=False)
     for task, labels in names.items():

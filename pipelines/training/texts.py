@@ -9,7 +9,7 @@ from monitor.adapters.two_head_model import save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
-from pipelines.labels.evaluation import check_evaluation
+from pipelines.labels.evaluation import check_evaluation, evaluation_texts_under
 from pipelines.training.encoder import save_tokenizer
 from pipelines.training.judge import Calibration, Judge, calibrating
 from pipelines.training.model_card import write_card
@@ -30,7 +30,8 @@ def run_texts(recipe: Recipe, options: RunOptions, command: str) -> dict[str, An
         command: how it was called, for heads.json.
     """
     held_out = {f"{part.file} as {part.kind}": as_served(_examples(part, recipe, options)) for part in recipe.held_out}
-    rows, parts, counts = _training_examples(recipe, options, [e for part in held_out.values() for e in part])
+    never = [*(e for part in held_out.values() for e in part), *evaluation_texts_under(options.data)]
+    rows, parts, counts = _training_examples(recipe, options, never)
     check_evaluation(rows, [part.path(options.data) for part in recipe.train if part.kind == "label_set"])
     starts = [options.encoder or recipe.encoder, *map(str, options.mean_with)]
     before = starts if options.keep_as is None else [*starts, str(options.keep_as)]

@@ -135,6 +135,16 @@ def test_a_head_that_begins_anew_is_told(
     assert "sentiment head" not in said
 
 
+def test_a_head_that_is_left_out_is_told(
+    written: Written, data_folder: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the recipe has fewer tasks than the model."""
+    recipe = written(("max_tokens = 16\ntrain", 'tasks = ["sentiment"]\nmax_tokens = 16\ntrain'))
+    heads = run_recipe(recipe, RunOptions(data_folder, tmp_path / "out", str(trained)))
+    assert list(heads["heads"]) == ["sentiment"]
+    assert "its topic head is left out" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["another name", "another kind", "weights alone"])
 def test_a_folder_with_something_else_is_left_alone(
     written: Written, options: RunOptions, trained: Path, kind: str

@@ -64,3 +64,20 @@ def test_an_evaluation_text_enters_by_no_file(folder: Path, encoder_folder: Path
     (folder / "other.csv").write_text("text,label\noil rises at bank 59 rate cut,positive\n")
     with pytest.raises(ConfigError, match=r"other\.csv"):
         run_recipe(folder / "r.toml", RunOptions(folder, folder / "out", str(encoder_folder)))
+
+
+@pytest.mark.parametrize("leaks", ["error", "drop"])
+def test_evaluation_texts_of_sets_that_no_recipe_names_stay_out(folder: Path, encoder_folder: Path, leaks: str) -> None:
+    """Of every set under the data folder: an error that names the text's file, or left out, as the recipe says of leaks."""
+    (folder / "deep").mkdir()
+    (folder / "set").rename(folder / "deep" / "set")
+    rows = "".join(f"profit {word} at plant {i} {i},{label}\n" for i in range(9) for label, word in WORDS.items())
+    (folder / "other.csv").write_text(f"text,label\n{rows}oil rises at bank 59 rate cut today,positive\n")
+    recipe = RECIPE.replace('[[train]]\nfile = "set"\nkind = "label_set"\n', "")
+    (folder / "r.toml").write_text(recipe.replace("calibration_share", f'leaks = "{leaks}"\ncalibration_share'))
+    options = RunOptions(folder, folder / "out", str(encoder_folder))
+    if leaks == "drop":
+        assert run_recipe(folder / "r.toml", options)["rows"]["leaking"] == 1
+        return
+    with pytest.raises(ConfigError, match=r"(?s)other\.csv.* repeats .*deep/set/evaluation/evaluation\.csv, row 2"):
+        run_recipe(folder / "r.toml", options)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from monitor.errors import ConfigError
 from pipelines.datasets.load import sha256_of
 from pipelines.training.origin import command_of, encoder_of, origin_of
 from pipelines.training.recipe import Recipe, load_recipe
@@ -60,6 +61,14 @@ def test_the_files_of_a_tagger_to_go_on_from_are_carried_on(recipe: Recipe, tmp_
     (tmp_path / "ner.json").write_text(json.dumps(told))
     origin = origin_of([str(tmp_path)], recipe)
     assert (origin["went_on_from"], origin["before"], origin["encoder"]["name"]) == ("tagger@1", [{"file": "f"}], "e")
+
+
+@pytest.mark.parametrize("content", ["garbage", "[]", "{}"])
+def test_a_tagger_that_says_nothing_of_itself_is_named(recipe: Recipe, tmp_path: Path, content: str) -> None:
+    """Not a traceback."""
+    (tmp_path / "ner.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"ner\.json"):
+        origin_of([str(tmp_path)], recipe)
 
 
 def test_the_command_names_models_and_no_folder(trained: Path, recipe: Recipe, tmp_path: Path) -> None:
