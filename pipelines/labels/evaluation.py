@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from monitor.errors import ConfigError
 from pipelines.datasets.examples import Example
 from pipelines.datasets.kinds import kind_of
 from pipelines.datasets.load import load_examples
+from pipelines.datasets.reading import bytes_of
 from pipelines.datasets.splits import check_no_leak
 from pipelines.labels.answers import Answer
 from pipelines.labels.label_set import (
+    EVALUATION_FOLDER,
     MANIFEST,
     EvaluationFile,
     Manifest,
@@ -72,6 +76,32 @@ def check_evaluation(rows: Sequence[Example], label_sets: Sequence[Path]) -> Non
             check_no_leak(rows, evaluation_examples(folder, read_manifest(folder)))
         except ConfigError as exc:
             raise ConfigError(f"{folder}: its evaluation texts must not be trained on: {exc}") from exc
+
+
+def evaluation_texts_under(data: Path) -> list[Example]:
+    """The fixed evaluation texts of every label set under a folder, so that none enters training by another file.
+
+    Args:
+        data: walked by names alone, without hidden folders and links; a `manifest.json` of something else is passed over.
+
+    Raises:
+        ConfigError: a set is damaged, or an evaluation file is not what its manifest says.
+    """
+    found = []
+    for folder, inside, files in os.walk(data):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        if MANIFEST in files and _is_label_set(Path(folder)):
+            found += evaluation_examples(Path(folder), read_manifest(Path(folder)))
+    return found
+
+
+def _is_label_set(folder: Path) -> bool:
+    """Whether the manifest in it is one of ours; one that can't be read is, if evaluation files lie beside it."""
+    try:
+        told = json.loads(bytes_of(folder / MANIFEST))
+    except ValueError:
+        return (folder / EVALUATION_FOLDER).is_dir()
+    return isinstance(told, dict) and {"versions", "evaluation"} <= told.keys()
 
 
 def examples_of(answers: Sequence[Answer]) -> list[Example]:

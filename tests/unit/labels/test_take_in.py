@@ -84,7 +84,7 @@ def test_of_answers_to_a_document_the_latest_stands(tmp_path_factory: pytest.Tem
 def test_an_answer_takes_nothing_away_that_it_does_not_speak_of(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
-    """Of each task the latest label stands, with its time and its annotator among the row's, whatever order the files come in."""
+    """Of each task the latest label stands with its time, and who gave it is told, whatever order the files come in."""
     folder = tmp_path_factory.mktemp("import")
     answers = [
         said("positive", "Earnings", who={"email": "ann"}, at="2026-03-05T09:00:00Z"),

@@ -79,5 +79,5 @@ def test_evaluation_texts_of_sets_that_no_recipe_names_stay_out(folder: Path, en
     if leaks == "drop":
         assert run_recipe(folder / "r.toml", options)["rows"]["leaking"] == 1
         return
-    with pytest.raises(ConfigError, match=r"(?s)other\.csv.* repeats .*deep/set/evaluation/evaluation\.csv, row 2"):
+    with pytest.raises(ConfigError, match=r"(?s)other\.csv.* repeats .*evaluation/evaluation\.csv, row 2"):
         run_recipe(folder / "r.toml", options)
