@@ -15,6 +15,7 @@ from tokenizers import Encoding, Tokenizer
 from monitor.classify.batches import token_batches
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import TaggedSentence
+from pipelines.evaluation.word_starts import with_word_starts
 
 _TAG = re.compile(r"O|[BI]-.+")
 
@@ -139,7 +140,7 @@ def _first_piece_labels(model: Any, encodings: Sequence[Encoding], budget: int) 
 
 
 def _copy(tokenizer: Tokenizer) -> Tokenizer:
-    copied: Tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    copied = with_word_starts(Tokenizer.from_str(tokenizer.to_str()))
     copied.no_truncation()
     copied.no_padding()
     return copied

@@ -16,6 +16,8 @@ from pipelines.datasets.examples import Example, TaggedSentence
 from pipelines.datasets.load import load_tagged
 from pipelines.datasets.splits import split_by_cluster
 from pipelines.evaluation.token_figures import predict_tags, token_figures
+from pipelines.evaluation.word_starts import with_word_starts
+from pipelines.labels.evaluation import evaluation_texts_under
 from pipelines.training.encoder import load_encoder
 from pipelines.training.export import save_plain_tokenizer
 from pipelines.training.loop import predict
@@ -45,6 +47,7 @@ def run_tagging(recipe: Recipe, options: RunOptions, command: str) -> dict[str, 
     held_out = {part.file: load_tagged(part.path(options.data), part.kind) for part in recipe.held_out}
     read = [s for part in recipe.train for s in load_tagged(part.path(options.data), part.kind)]
     taken = [_as_text(sentence) for part in held_out.values() for sentence in part]
+    taken += evaluation_texts_under(options.data)
     rows = [read[i] for i in not_held_out([_as_text(sentence) for sentence in read], taken, recipe.leaks)]
     fitting, kept = split_by_cluster([_as_text(s).text for s in rows], recipe.calibration_share, recipe.loop.seed)
     network, tokenizer, names = _network(recipe, options, rows)
@@ -89,21 +92,6 @@ def _network(
     network = AutoModelForTokenClassification.from_config(trunk.config)  # type: ignore[no-untyped-call]
     network.base_model.load_state_dict(trunk.state_dict(), strict=False)
     return network, tokenizer, names
-
-
-def with_word_starts(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer, marking the start of each word of a sentence that comes split into words.
-
-    One of bytes (GPT-2's, RoBERTa's) takes the space before a word for its mark; split sentences have none, so that every word
-    would be read as the middle of one. It may add the space itself. Other kinds come back as they are.
-    """
-    state = json.loads(tokenizer.to_str())
-    steps = [state["pre_tokenizer"] or {}]
-    steps += steps[0].get("pretokenizers", [])
-    of_bytes = [step for step in steps if step.get("type") == "ByteLevel"]
-    for step in of_bytes:
-        step["add_prefix_space"] = True
-    return Tokenizer.from_str(json.dumps(state)) if of_bytes else tokenizer
 
 
 def _as_text(sentence: TaggedSentence) -> Example:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertForTokenClassification
 
 from monitor.errors import ConfigError
@@ -53,6 +53,18 @@ def test_a_token_has_the_label_of_its_first_piece(tokenizer: Tokenizer, tagger: 
         labels = tagger(input_ids=torch.tensor([ids])).logits[0].argmax(dim=-1).tolist()
     expected = [TAGS[labels[i]] for i in (1, 2, 4)]
     assert predict_tags(tagger, tokenizer, [sentence("profit", "banks", "at")], 32) == [expected]
+
+
+def test_words_keep_their_mark_with_a_tokenizer_of_bytes(tagger: BertForTokenClassification) -> None:
+    """RoBERTa's marks a word by the space before it: the pieces are those of running text, whatever its file says."""
+    tokenizer = Tokenizer(models.BPE({"Ġ": 0, "o": 1, "i": 2, "l": 3}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    assert len(tokenizer.encode("oil oil").ids) == 7
+    assert split_at_tokens(tokenizer, [sentence("oil", "oil")], 7) == [[("oil",), ("oil",)]]
+    assert split_at_tokens(tokenizer, [sentence("oil", "oil")], 8) == [[("oil", "oil")]]
+    with torch.inference_mode():
+        labels = tagger(input_ids=torch.tensor([tokenizer.encode(" oil oil").ids])).logits[0].argmax(dim=-1).tolist()
+    assert predict_tags(tagger, tokenizer, [sentence("oil", "oil")], 8) == [[TAGS[labels[0]], TAGS[labels[4]]]]
 
 
 def test_batched_equals_one_by_one(tokenizer: Tokenizer, tagger: BertForTokenClassification) -> None:

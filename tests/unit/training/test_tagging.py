@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 from monitor.errors import ConfigError
 from pipelines.datasets.load import load_tagged
 from pipelines.evaluation.token_figures import predict_tags
+from pipelines.evaluation.word_starts import with_word_starts
+from pipelines.labels.evaluation import fix_evaluation
 from pipelines.training.run import RunOptions, run_recipe
-from pipelines.training.tagging import with_word_starts
 
 RECIPE = """
 name = "tiny-ner"
@@ -115,6 +117,17 @@ def test_words_of_a_split_sentence_begin_with_their_mark(nested: bool) -> None:
     marked = with_word_starts(tokenizer)
     assert marked.encode(["oil", "oil"], is_pretokenized=True).ids == running
     assert marked.truncation == tokenizer.truncation
+
+
+def test_evaluation_texts_of_label_sets_are_not_trained_on(folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
+    """A sentence that repeats one is left out, as one of a held-out file is."""
+    data = shutil.copytree(folder, tmp_path / "data")
+    (data / "held.csv").write_text("text,label\nprofit at bank 3,neutral\n")
+    fix_evaluation(data / "set", data / "held.csv")
+    (data / "drop.toml").write_text((folder / "drop.toml").read_text().replace("epochs = 6", "epochs = 1"))
+    told = run_recipe(data / "drop.toml", RunOptions(data, tmp_path / "out", str(encoder_folder)))
+    before = run_recipe(data / "drop.toml", RunOptions(folder, tmp_path / "before", str(encoder_folder)))
+    assert told["rows"]["leaking"] == before["rows"]["leaking"] + 1
 
 
 def test_a_leak_is_an_error_that_names_the_pair(folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
