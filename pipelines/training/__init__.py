@@ -64,7 +64,7 @@ def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what `pipelines export` takes."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model folder that `pipelines train` wrote")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="default, default-zh, or a model folder")
     parser.add_argument("--task", required=True, choices=("sentiment", "topic"), help="which head")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder to write")
 
