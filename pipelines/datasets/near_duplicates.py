@@ -65,17 +65,18 @@ class _Index:
 
     def join_near(self, i: int) -> None:
         """Joins `i` with all that were added and tell its story."""
-        sketch, root = self._sketches[i], self._groups.root
+        sketch, root, own = self._sketches[i], self._groups.root, i
         compared: set[int] = set()
         for found in self._near(sketch):
             for other, members in found.items():
-                if root(other) == root(i):
+                if root(other) == own:
                     continue
                 for j in reversed(members):
                     if j not in compared:
                         compared.add(j)
                         if same_story(sketch, self._sketches[j]):
                             self._groups.join(i, j)
+                            own = root(i)
                             break
 
     def add(self, i: int) -> None:
@@ -88,8 +89,9 @@ class _Index:
 
     def _near(self, sketch: Sketch) -> Iterator[dict[int, list[int]]]:
         for band in self._shared(sketch):
-            for mark in (_ANY, *sketch.marks):
-                yield self._by_rarest.get((band, mark), {})
+            if sketch.marks:  # else all of them are among those of any mark
+                for mark in (_ANY, *sketch.marks):
+                    yield self._by_rarest.get((band, mark), {})
             yield self._by_any.get((band, self._rarest(sketch)), {})
 
     def _shared(self, sketch: Sketch) -> Iterator[str]:
