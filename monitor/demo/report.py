@@ -49,8 +49,8 @@ def dead_letters(metrics: Samples) -> dict[str, int]:
     return {labels["reason"]: int(value) for labels, value in metrics.get("sentiment_dead_letters_total", []) if value}
 
 
-def show(console: Console, summary: dict[str, Any]) -> None:
-    """Prints the summary."""
+def show(console: Console, summary: dict[str, Any], *, served: bool = True) -> None:
+    """Prints the summary; `served`: with the addresses, which go on being there."""
     console.print(_topics(summary))
     for spike in summary["spikes"]:
         console.print(_spike(spike))
@@ -65,7 +65,7 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     else:
         missing, unexpected = (escape("; ".join(verdict[name])) or "none" for name in ("missing", "unexpected"))
         console.print(f"[bold red]Not what the manifest declares.[/] Missing: {missing}. Unexpected: {unexpected}.")
-    for name, url in summary["addresses"].items():
+    for name, url in summary["addresses"].items() if served else ():
         console.print(f"  {name:<13} {url}", highlight=False)
 
 
@@ -141,9 +141,9 @@ def _stages(summary: dict[str, Any]) -> Table:
 def _notifications(console: Console, summary: dict[str, Any]) -> None:
     if summary["notifications"] is None:
         console.print(
-            "[yellow]No notification is shown: prometheus and alertmanager, or the rules that go with them, are not "
-            "there[/] (Debian: apt install prometheus prometheus-alertmanager). The spike above was found by the same code "
-            "that they would act on."
+            "[yellow]No notification is shown: it takes prometheus and alertmanager on PATH[/] (Debian: apt install prometheus "
+            "prometheus-alertmanager) and the rules in dashboards/. The spike above was found by the same code that they would "
+            "act on."
         )
         return
     if not summary["notifications"]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,21 +64,38 @@ def run_demo(options: DemoOptions) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     console = Console()
-    with ExitStack() as stack:
-        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-", ignore_cleanup_errors=True))
-        demo = _Demo(options, feed, manifest, options.run_dir or Path(temporary), console, stack)
-        code = 130
+    with _folder(options, console) as folder, ExitStack() as stack:
+        demo = _Demo(options, feed, manifest, folder.path, console, stack)
+        folder.code = 130
         try:
-            code = demo.run()
+            folder.code = demo.run()
             if not options.exit_when_done:
                 demo.serve()
-            return code
         except KeyboardInterrupt:
             console.print("stopping everything", style="dim")
-            return code
         except TransientError as exc:
             console.print(f"[bold red]The demo failed:[/] {exc}", highlight=False)
-            return 1
+            folder.code = 1
+    return folder.code
+
+
+@dataclass(slots=True)
+class _Folder:
+    path: Path
+    code: int = 1
+
+
+@contextmanager
+def _folder(options: DemoOptions, console: Console) -> Iterator[_Folder]:
+    """Where data and logs are; a temporary one goes at the end, but for the logs of a demo that failed."""
+    folder = _Folder(options.run_dir or Path(tempfile.mkdtemp(prefix="monitor-demo-")))
+    try:
+        yield folder
+    finally:
+        if folder.code == 1:
+            console.print(f"The logs are kept in {folder.path}", highlight=False, soft_wrap=True)
+        elif options.run_dir is None:
+            shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _check_options(options: DemoOptions, feed: Feed) -> None:
@@ -130,7 +148,7 @@ class _Demo:
         summary = self._summary(verdict, notifications, before_live)
         finished = self._clock.monotonic_seconds()
         summary["seconds"] = {"start": round(up - started, 1), "whole_run": round(finished - started, 1)}
-        show(self._console, summary)
+        show(self._console, summary, served=not self._options.exit_when_done)
         self._console.print(
             f"whole run {finished - started:.0f} s, of which {up - started:.0f} s to start", highlight=False
         )

@@ -100,3 +100,13 @@ def test_the_report_ends_with_the_verdict() -> None:
     wrong = shown(verdict={"right": False, "missing": ["topic Macro"], "unexpected": []})
     assert "Not what the manifest declares" in wrong
     assert "topic Macro" in wrong
+
+
+def test_addresses_are_shown_while_something_answers_there() -> None:
+    """Those of a run that ends at once would lead nowhere."""
+    shown, ended = StringIO(), StringIO()
+    show(Console(file=shown, width=240), SUMMARY)
+    show(Console(file=ended, width=240), SUMMARY, served=False)
+    address = SUMMARY["addresses"]["console"]
+    assert address in shown.getvalue()
+    assert address not in ended.getvalue()
