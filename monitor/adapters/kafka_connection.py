@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -16,6 +16,7 @@ from monitor.ports import Clock
 from monitor.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
+C = TypeVar("C")
 
 # Dead letters carry the bytes of the raw record and headers besides; the raw topic's limit is the broker's 1 MiB.
 DEAD_TOPIC_BYTES = 2 * 1024 * 1024
@@ -42,6 +43,28 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+def connected(kind: Callable[..., C], **options: Any) -> C:
+    """Returns a client of one of the library's kinds. One that can't be made leaves no thread and no socket behind.
+
+    Raises:
+        KafkaError: whatever the library raises.
+    """
+    made: list[Any] = []
+
+    def noted(**config: Any) -> Any:
+        made.append(kind.DEFAULT_CONFIG["kafka_client"](**config))  # type: ignore[attr-defined]
+        return made[-1]
+
+    try:
+        return kind(**options, kafka_client=noted)
+    except BaseException:
+        # The library starts its thread before it dials, and leaves it to nobody when it dials in vain.
+        for client in made:
+            client._net.stop()
+            client.close()
+        raise
+
+
 def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminClient:
     """Returns an admin client, trying with growing pauses.
 
@@ -55,7 +78,7 @@ def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminCli
     while True:
         try:
             with _overheard() as cause:
-                return KafkaAdminClient(**options, bootstrap_timeout_ms=_ATTEMPT_MS)
+                return connected(KafkaAdminClient, **options, bootstrap_timeout_ms=_ATTEMPT_MS)
         except (kafka_errors.KafkaConfigurationError, ValueError) as exc:
             raise ConfigError(f"[kafka] settings: {exc}") from exc
         except (kafka_errors.KafkaError, OSError) as exc:

@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from monitor.adapters import kafka_headers
-from monitor.adapters.kafka_connection import DEAD_TOPIC_BYTES, client_options, translated
+from monitor.adapters.kafka_connection import DEAD_TOPIC_BYTES, client_options, connected, translated
 from monitor.errors import TransientError
 from monitor.messages import SENTIMENTS, DeadLetter, Probabilities, ScoredDocument, polarity_of, sentiment_of
 from monitor.ports import Clock
@@ -98,12 +98,14 @@ class KafkaSink:
         return self._producer
 
     def _new_producer(self) -> KafkaProducer:
-        return KafkaProducer(
+        return connected(
+            KafkaProducer,
             **client_options(self._settings),
             acks="all",
             linger_ms=5,
             batch_size=65_536,
             max_request_size=DEAD_TOPIC_BYTES,
+            bootstrap_timeout_ms=int(min(10.0, self._flush_seconds) * 1000),
             max_block_ms=int(min(10.0, self._flush_seconds) * 1000),
             delivery_timeout_ms=int(self._flush_seconds * 1000),
             request_timeout_ms=int(self._flush_seconds * 500),

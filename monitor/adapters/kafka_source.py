@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from monitor.adapters.kafka_connection import client_options, translated
+from monitor.adapters.kafka_connection import client_options, connected, translated
 from monitor.adapters.kafka_headers import raw_record
 from monitor.errors import ConfigError, TransientError
 from monitor.messages import Assignment, PartitionBatch
@@ -100,8 +100,10 @@ class KafkaSource:
         self._told: dict[int, tuple[int, int]] = {}  # by partition: end and applied position when lag was last told
         self._rebalances = _Rebalances()
         with translated():
-            self._consumer = KafkaConsumer(
+            self._consumer = connected(
+                KafkaConsumer,
                 **client_options(settings),
+                bootstrap_timeout_ms=_CHECK_MS,
                 group_id=settings.group_id,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
