@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TypeVar
 
 import numpy as np
@@ -119,7 +119,7 @@ class CudaEngine:
         return torch.cat([told[task].float() for task in self._tasks], dim=1)
 
     def captured(self, asked: torch.Tensor, count: int, width: int) -> tuple[torch.cuda.CUDAGraph, torch.Tensor] | None:
-        """A graph of that pass and where it leaves the logits; None where there are none, or no memory to make one."""
+        """A graph of that pass and where it leaves the logits; None where there are none, or none could be made."""
         if not self._graphs:
             return None
         self.run(asked, count, width)  # libraries choose their kernels, and take their memory, the first time
@@ -129,21 +129,25 @@ class CudaEngine:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                 told = self.run(asked, count, width)
         except RuntimeError as exc:
-            # The end of a capture that failed may fail itself, and hide why the capture did.
-            if not (_lacks_memory(exc) or _lacks_memory(exc.__context__)):
-                raise
+            # The pass itself has just gone well: a model that fails in truth fails again without a graph, and is told.
             self._let_go(graph, exc)
-            log.warning("no memory for a CUDA graph of %d texts of %d tokens, it runs without: %s", count, width, exc)
+            # The end of a capture that failed may fail itself, and hide why the capture did.
+            why = "no memory" if _lacks_memory(exc) or _lacks_memory(exc.__context__) else "no capture"
+            log.warning("%s for a CUDA graph of %d texts of %d tokens, it runs without: %s", why, count, width, exc)
             return None
         return graph, told
 
     def _let_go(self, graph: torch.cuda.CUDAGraph, exc: RuntimeError) -> None:
         """After a capture that failed: what it took goes back to the pool, or with the last of the pool's graphs."""
-        graph.reset()
-        if not isinstance(exc, torch.OutOfMemoryError):
-            # Its end failed as well, and torch gives the pool back to nobody then: it would refuse another capture.
-            self._graphs = False
-            log.warning("no CUDA graphs are made any more: a capture could not be ended")
+        if isinstance(exc, torch.OutOfMemoryError):
+            graph.reset()
+            return
+        # Its end failed as well, and torch gives the pool back to nobody then: it would refuse another capture. Or the
+        # model does what no graph can hold, and would in each.
+        self._graphs = False
+        log.warning("no CUDA graphs are made any more (classifier.compile = false makes none): a capture failed")
+        with suppress(RuntimeError):  # of a graph that was not begun
+            graph.reset()
 
     @property
     def device(self) -> torch.device:

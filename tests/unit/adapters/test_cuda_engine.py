@@ -165,8 +165,10 @@ def test_a_batch_that_does_not_fit_without_a_graph_either_is_halved(captures: Ca
     assert (captures.begun, captures.reset) == (1, [])
 
 
-def test_a_model_that_fails_while_it_is_captured_has_failed(captures: Captures) -> None:
-    """It is no lack of memory, and tried by no other way."""
+def test_a_model_that_can_not_be_captured_runs_without_graphs(
+    captures: Captures, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its scores are the same; it is said once, and no other size is tried."""
     model = model_of("bert")
 
     def failing(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
@@ -174,6 +176,20 @@ def test_a_model_that_fails_while_it_is_captured_has_failed(captures: Captures) 
             raise RuntimeError("broken")
         told: Mapping[str, torch.Tensor] = model(ids, mask, types)
         return told
+
+    runs = capturing(failing, captures, room=10**9)
+    for row in rows(9, 30, 9):
+        told = runs.start([row], BUDGET).take()
+        assert told["topic"][0] == pytest.approx(told_by(model, row)["topic"], abs=1e-4)
+    assert (captures.begun, len(captures.reset)) == (1, 1)
+    assert caplog.text.count("no CUDA graphs are made any more") == 1
+
+
+def test_a_model_that_fails_without_a_graph_has_failed(captures: Captures) -> None:
+    """Whatever became of the capture: it is no lack of memory."""
+
+    def failing(ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        raise RuntimeError("broken")
 
     runs = capturing(failing, captures, room=10**9)
     with pytest.raises(ClassifierError, match="broken"):
