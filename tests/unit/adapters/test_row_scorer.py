@@ -282,6 +282,48 @@ def test_the_next_round_is_tokenised_while_the_model_works_on_this_one() -> None
     assert [name for name, rows in reading if rows == following] == ["tokenise_0"]
 
 
+def test_a_round_does_not_wait_for_one_that_was_foreseen_after_it() -> None:
+    """Also where both have a row: its tokens are those of the first."""
+    following, same = threading.Event(), Row("in both")
+    read: list[Row] = []
+
+    def reading(rows: Sequence[Row]) -> list[TokenRow | None]:
+        if Row("second") in rows:
+            assert following.wait(60)
+        read.extend(rows)
+        return encode(rows)
+
+    model = RowScorer[float](Summing(), reading, decide, 128, 0)
+    model.foresee([Row("first"), same])
+    model.foresee([same, Row("second")])
+    with ThreadPoolExecutor(1) as scoring:
+        try:
+            first = scoring.submit(model.score, [Row("first"), same]).result(30)
+        finally:
+            following.set()
+    assert first == [expected(Row("first")), expected(same)]
+    assert model.score([same, Row("second")]) == [expected(same), expected(Row("second"))]
+    assert read == [Row("first"), same, Row("second")]
+
+
+def test_rows_that_could_not_be_tokenised_are_tried_anew_when_they_are_foreseen_again() -> None:
+    """What was wrong may have been mended, and the row that it was wrong with may be another."""
+    failing = True
+
+    def reading(rows: Sequence[Row]) -> list[TokenRow | None]:
+        if failing:
+            raise ClassifierError("broken", reason="model_failed")
+        return encode(rows)
+
+    model = RowScorer[float](Summing(), reading, decide, 128, 0)
+    model.foresee([Row("a")])
+    with pytest.raises(ClassifierError, match="broken"):
+        model.score([Row("a")])
+    failing = False
+    model.foresee([Row("a")])
+    assert model.score([Row("a")]) == [expected(Row("a"))]
+
+
 def test_what_was_foreseen_and_never_asked_for_is_forgotten() -> None:
     """A worker drops rounds; what it holds of them does not grow."""
     model = scorer(Summing())
