@@ -151,10 +151,10 @@ class CheckpointPair:
         """See Classifier."""
         return self._languages
 
-    def foresee(self, inputs: Sequence[ModelInput]) -> None:
-        """Tokenises what `classify` will be asked for, while it works; from another thread."""
-        for checkpoint in (self._sentiment, self._topic):
-            checkpoint.foresee([one.text for one in inputs])
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, Checkpoint]:
+        """Both; other languages' pairs may share them. Each of them can be told of texts before `classify` asks for them."""
+        return self._sentiment, self._topic
 
     def classify(self, inputs: Sequence[ModelInput]) -> list[Score]:
         """See Classifier."""

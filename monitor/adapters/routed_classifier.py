@@ -66,10 +66,18 @@ class RoutedClassifier:
         return [scores[i] for i in range(len(inputs))]
 
     def foresee(self, inputs: Sequence[ModelInput]) -> None:
-        """Tokenises what `classify` will be asked for, while it works; from another thread."""
+        """Tokenises a round that `classify` will be asked for, while it works; from another thread."""
+        texts: dict[Checkpoint, list[str]] = defaultdict(list)
         for language, indices in _by_language(inputs).items():
-            if isinstance(model := self._models.get(language), TorchClassifier | CheckpointPair):
+            model = self._models.get(language)
+            if isinstance(model, TorchClassifier):
                 model.foresee([inputs[i] for i in indices])
+            elif isinstance(model, CheckpointPair):
+                for checkpoint in model.checkpoints:
+                    texts[checkpoint] += [inputs[i].text for i in indices]
+        # Once for all languages that share one: it keeps what it was told of a few times, and each is to be a round.
+        for checkpoint, of_round in texts.items():
+            checkpoint.foresee(of_round)
 
     def observe(self, observer: ClassifyObserver) -> None:
         """Tells it of batches and of what was known already, from now on; `WorkerMetrics.classify` is one."""

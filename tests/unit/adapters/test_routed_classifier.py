@@ -184,6 +184,23 @@ def test_what_was_foreseen_has_the_same_scores(shipped: dict[str, Path], tmp_pat
     assert ahead.classify(asked) == plain.classify(asked)
 
 
+def test_a_checkpoint_of_several_languages_is_told_of_a_round_once(shipped: dict[str, Path], tmp_path: Path) -> None:
+    """So that it has the tokens of as many rounds as one of a single language, each of all its languages."""
+    sentiment = sequence_classifier_folder(tmp_path / "feelings", ["neutral", "positive", "negative"])
+    topic = sequence_classifier_folder(tmp_path / "themes", ["IPO", "Macro"])
+    languages = ("de", "es", "fr")
+    folders = {"sentiment_checkpoint": sentiment, "topic_checkpoint": topic}
+    pairs = {key: dict.fromkeys(languages, folder) for key, folder in folders.items()}
+    model = load_classifier(settings(**pairs), shipped)
+    for number in range(3):
+        model.foresee([ModelInput(f"oil rises {number} {language}", language) for language in languages])
+    french = model._models["fr"]
+    assert isinstance(french, CheckpointPair)
+    for checkpoint in french.checkpoints:
+        for language in languages:
+            assert checkpoint._scorer._ahead.knows_any([Row(f"oil rises 0 {language}")])
+
+
 def test_it_is_told_where_the_models_run(shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What else depends on that is decided once they are loaded."""
     assert not load_classifier(settings(), shipped).on_gpu
