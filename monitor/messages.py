@@ -168,6 +168,7 @@ class StoryClaim:
         record: the story, if the document is its first; None for a reprint.
         bands: with `record`, the bands to find it by.
         seen: with `record`, the story id that each band held when the claim was decided ("" for none).
+        known: it was found and not made, and is not stored once more if it is gone by then: whoever made it took it back.
     """
 
     document_id: str
@@ -176,6 +177,7 @@ class StoryClaim:
     record: StoryRecord | None = None
     bands: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    known: bool = False
 
     @property
     def partition(self) -> int:

@@ -95,8 +95,9 @@ class StoryMemory(Protocol):
         """Stores claims, each whole or not at all, and returns what stands for the document afterwards.
 
         An earlier claim for the same document stands. None means that since `look_up` one of a new story's bands was
-        taken, or a reprint's story was forgotten: decide again. In the same step `epochs`, those of the partitions that
-        the documents were read from, are kept where they are newer: from then on no claim can be taken back in an older.
+        taken, a reprint's story was forgotten, or so was the claim itself if it was `known`: decide again. In the same
+        step `epochs`, those of the partitions that the documents were read from, are kept where they are newer: from then
+        on no claim can be taken back in an older.
         """
 
     def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:

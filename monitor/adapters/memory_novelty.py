@@ -51,7 +51,7 @@ class MemoryStoryMemory:
         if claim.document_id in self._claims:
             return self._claims[claim.document_id]
         held = tuple(record.story_id if (record := self._bands.get(band)) else "" for band in claim.bands)
-        if held != claim.seen or (claim.record is None and claim.story_id not in self._stories):
+        if claim.known or held != claim.seen or (claim.record is None and claim.story_id not in self._stories):
             return None
         if claim.record is not None:
             self._stories.add(claim.story_id)

@@ -61,6 +61,7 @@ class RedisStoryMemory:
                 "story": claim.story_id,
                 "bands": len(claim.bands),
                 **({"seen": claim.seen} if any(claim.seen) else {}),
+                **({"known": True} if claim.known else {}),
             }
             for claim in claims
         ]

@@ -8,6 +8,7 @@ workers; a story takes in reprints for a bounded time (of availability).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monitor.errors import TransientError
 from monitor.ingest.sketch import Sketch, pack, same_story, sketches_of, unpack
@@ -44,7 +45,8 @@ class NoveltyIndex:
             for i, claim in zip(pending, standing, strict=True):
                 if claim is not None:
                     stories[i] = _story(claim, documents[i])
-            # Another worker took a band between our look and our claim, or that of the story it repeats: look again.
+            # Between our look and our claim another worker took a band, or that of the story it repeats, or somebody
+            # released what we found: look again.
             pending = [i for i, claim in zip(pending, standing, strict=True) if claim is None]
         return [stories[i] for i in range(len(documents))]
 
@@ -118,7 +120,8 @@ class NoveltyIndex:
         decided: dict[str, StoryClaim] = {}
         claims = []
         for document, sketch, earlier in zip(documents, sketches, known, strict=True):
-            claim = earlier or decided.get(document.id) or self._claim(document, sketch, newest)
+            found = replace(earlier, known=True) if earlier else decided.get(document.id)
+            claim = found or self._claim(document, sketch, newest)
             if claim.record is not None and document.id not in decided:
                 # What comes later in this batch finds it, and expects to.
                 newest.update(dict.fromkeys(sketch.bands, claim.record))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import redis
 
@@ -92,6 +94,17 @@ def test_claims_of_one_call_are_decided_in_order(memory: StoryMemory) -> None:
 def test_a_reprint_of_a_story_that_nobody_tells_is_refused(memory: StoryMemory) -> None:
     """It is decided again: its story was forgotten since the look."""
     assert memory.remember([StoryClaim("b", "0:2", "a")]) == [None]
+    assert memory.look_up(["b"], []) == ([None], [])
+
+
+def test_a_claim_that_was_only_found_is_not_stored_once_more(memory: StoryMemory) -> None:
+    """It stands while it is there; forgotten since the look it is decided again, though its story is still told."""
+    original, reprint = first("a", ("0:x",)), StoryClaim("b", "0:10", "a")
+    memory.remember([original, reprint])
+    found = [replace(claim, known=True) for claim in memory.look_up(["a", "b"], [])[0] if claim is not None]
+    assert memory.remember(found) == [standing(original), reprint]
+    memory.forget([reprint])
+    assert memory.remember(found) == [standing(original), None]
     assert memory.look_up(["b"], []) == ([None], [])
 
 

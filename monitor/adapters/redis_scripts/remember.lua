@@ -1,8 +1,8 @@
 -- Stores claims of documents to stories; an earlier claim stands, a taken band refuses a new story, and a forgotten
--- story a reprint of it. A story outlives every claim to it.
+-- story a reprint of it. One that was only found is not stored again. A story outlives every claim to it.
 -- KEYS: 1 epochs, then of each claim its document, its story and its bands (all keys share one hash tag).
 -- ARGV: 1 seconds to live, 2 partition -> the caller's epoch as JSON, 3 the claims as JSON [{claim, story, bands: how many,
--- seen: what each led to, if any led to a story}], then each claim's sketch.
+-- seen: what each led to, if any led to a story, known: whether it was found and not made}], then each claim's sketch.
 -- Returns per claim what stands, or false: decide again. Only the first write can be refused for lack of memory, and
 -- refuses all; EXPIRE never is, and must not come first.
 local ttl = tonumber(ARGV[1])
@@ -13,7 +13,7 @@ for i, claim in ipairs(cjson.decode(ARGV[3])) do
   if held[1] then
     standing[i] = held[1]
   else
-    local free, seen = bands > 0 or held[2], claim.seen or {}
+    local free, seen = not claim.known and (bands > 0 or held[2]), claim.seen or {}
     for j = 1, bands do
       if (held[2 + j] or '') ~= (seen[j] or '') then free = false break end
     end

@@ -65,6 +65,23 @@ class DyingMemory(MemoryStoryMemory):
             raise TransientError("killed", reason="test")
 
 
+class ReleasingMemory(MemoryStoryMemory):
+    """Right after a look somebody releases a document, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released: list[Document] = []
+
+    def look_up(
+        self, ids: Sequence[str], bands: Sequence[str]
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """See StoryMemory."""
+        found = super().look_up(ids, bands)
+        released, self.released = self.released, []
+        index(self).release(released, {0: 1})
+        return found
+
+
 class ForgettingMemory(MemoryStoryMemory):
     """Its bands still name stories whose sketches have expired."""
 
@@ -219,6 +236,21 @@ def test_a_replayed_letter_counts_once_however_often_it_is_replayed() -> None:
     assert novelty.assign([replay, again]) == [Story("a", True), Story("a", False, True)]
     novelty.release([letter])  # by a worker that read the letter's record again
     assert novelty.assign([again, replay]) == [Story("a", False, True), Story("a", True)]
+
+
+@pytest.mark.parametrize("failed", [0, 1], ids=["a story's first", "a reprint"])
+@pytest.mark.parametrize("offset", ["0:50", "1:50"])
+def test_a_claim_that_is_released_while_a_copy_asks_for_it_is_the_copys(failed: int, offset: str) -> None:
+    """The document counts with it; a claim that came back to life from the look would belong to nobody."""
+    memory = ReleasingMemory()
+    novelty = index(memory)
+    told = [document("a", title=HEADLINES[0], origin="0:9"), document("b", title=HEADLINES[1], origin="0:10")]
+    novelty.assign(told, {0: 1})
+    copy = replace(told[failed], origin=offset)
+    memory.released = [told[failed]]
+    (story,) = novelty.assign([copy], {0: 1, 1: 1})
+    assert (story.first, story.repeated) == (failed == 0, False)
+    novelty.confirm([copy], [story])
 
 
 @pytest.mark.parametrize("reprinted", [False, True], ids=["of what failed", "of a reprint of what failed"])
