@@ -28,6 +28,8 @@ _OFFSETS = _RNG.integers(0, 1 << 60, size=(BANDS * ROWS, 1), dtype=np.uint64)
 _BAND_DIGITS = 8 * ROWS  # in hexadecimal
 _BAND_PLACES = tuple(enumerate(range(0, BANDS * _BAND_DIGITS, _BAND_DIGITS)))
 _TITLE_CASE_RATIO = 0.6
+# Mixed together, at 8 bytes for each of `BANDS * ROWS` hash functions: 20 MB, or some thousands of headlines.
+_SLICE_SHINGLES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,25 @@ def sketch_of(text: str, entities: tuple[str, ...] = ()) -> Sketch:
 
 
 def sketches_of(headlines: Sequence[tuple[str, tuple[str, ...]]]) -> list[Sketch]:
-    """Computes the sketch of each (text, entities), as `sketch_of` does; many at once cost a third less each."""
-    parts = []
+    """Computes the sketch of each (text, entities), as `sketch_of` does; many at once cost a third less each.
+
+    Whole texts are sketched a few at a time, so that memory doesn't grow with how many there are.
+    """
+    sketches: list[Sketch] = []
+    parts: list[tuple[set[int], tuple[int, ...]]] = []
+    pending = 0
     for text, entities in headlines:
         tokens = tokens_of(story_text(text))
-        parts.append((_shingles(tokens) or {zlib.crc32(text.encode())}, _marks(tokens, entities)))
+        shingles = _shingles(tokens) or {zlib.crc32(text.encode())}
+        parts.append((shingles, _marks(tokens, entities)))
+        pending += len(shingles)
+        if pending >= _SLICE_SHINGLES:
+            sketches += _finished(parts)
+            parts, pending = [], 0
+    return [*sketches, *_finished(parts)]
+
+
+def _finished(parts: Sequence[tuple[set[int], tuple[int, ...]]]) -> list[Sketch]:
     bands = _bands([shingles for shingles, _ in parts])
     return [
         Sketch(tuple(sorted(shingles)[:SKETCH_SIZE]), marks, found)

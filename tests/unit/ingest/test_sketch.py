@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,19 @@ def test_sketches_of_any_script_and_case_stay_those_that_redis_holds() -> None:
         hashlib.sha256(written.encode()).hexdigest()
         == "d9744aa0bfc951f030d5110f6bf4e808017678bb77491c5b02821d622b2adf65"
     )
+
+
+def test_memory_does_not_grow_with_how_many_long_texts_are_sketched_together() -> None:
+    """A document without a headline is sketched from its whole text; only the sketches of a round are held at once."""
+    texts = [(" ".join(f"{word * 7919 + text}" for word in range(2000)), ()) for text in range(128)]
+    tracemalloc.start()
+    try:
+        sketches = sketches_of(texts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 << 20
+    assert [sketches[at] for at in (0, 60, 127)] == [sketch_of(*texts[at]) for at in (0, 60, 127)]
 
 
 @given(st.text(), st.text())
