@@ -24,6 +24,8 @@ class MemoryStoryMemory:
 
     def remember(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> list[StoryClaim | None]:
         """See StoryMemory."""
+        if not claims:
+            return []
         for partition, epoch in epochs.items():
             self._epochs[partition] = max(epoch, self._epochs.get(partition, 0))
         return [self._remember(claim) for claim in claims]

@@ -170,10 +170,11 @@ def test_no_claim_is_taken_back_in_an_older_epoch_than_its_partition_was_asked_f
 
 
 def test_the_newest_epoch_of_each_partition_counts(memory: StoryMemory) -> None:
-    """A worker that asks late in an older one doesn't bring it back; of other partitions it says nothing."""
+    """A worker that asks late in an older one doesn't bring it back; of others it says nothing, nor does who claims none."""
     claim, elsewhere = first("a", ("0:x",), origin="3:7"), first("b", ("1:y",), origin="4:7")
     memory.remember([claim, elsewhere], {3: 10, 4: 1})
     memory.remember([standing(claim)], {3: 9})
+    memory.remember([], {4: 2})
     memory.forget([claim, elsewhere], {3: 9, 4: 1})
     assert memory.look_up(["a", "b"], []) == ([standing(claim), None], [])
 
