@@ -147,7 +147,10 @@ class TrendStore(Protocol):
     """The writing side of the trends."""
 
     def assign(self, partition: int, earliest: int) -> Assignment:
-        """Takes the partition: a new epoch, and the stored position (`earliest` where none is stored)."""
+        """Takes the partition: a new epoch, and the stored position (`earliest` where none is stored).
+
+        The epoch is newer than that stored, and than any that claims of the partition are remembered to be made in.
+        """
 
     def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
         """Moves a position forward over records that the broker no longer has."""

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from monitor.adapters import redis_trends
+from monitor.adapters.redis_novelty import RedisStoryMemory
 from monitor.adapters.redis_trends import RedisTrends
-from monitor.messages import ApplyResult, Bucket, Cell, Evidence, PartitionUpdate
+from monitor.messages import ApplyResult, Bucket, Cell, Evidence, PartitionUpdate, StoryClaim, StoryRecord
 from monitor.settings import TrendSettings
 
 HOUR_MS = 3_600_000
@@ -69,6 +70,23 @@ def test_a_partition_has_one_hash_tag(trends: RedisTrends, redis_client: redis.R
     trends.apply(update(0, Bucket(60, NOON_MS)))
     tags = {re.findall(r"\{(.*?)\}", key)[:1] == ["4"] for key in ttls(redis_client, name) if key != "partitions"}
     assert tags == {True}
+
+
+@pytest.mark.parametrize("kind", ["redis_client", "cluster_client"])
+def test_an_epoch_that_a_failover_took_back_is_newer_than_those_of_claims(
+    request: pytest.FixtureRequest, name: str, kind: str
+) -> None:
+    """Else its holder could take no claim back, and would count reprints of stories that are gone."""
+    client = request.getfixturevalue(kind)
+    trends, memory = RedisTrends(client, name, TrendSettings()), RedisStoryMemory(client, name, 3600)
+    claim = StoryClaim("a", "4:1", "a", StoryRecord("a", 1, b"\0\0\0\0"), ("0:x",), ("",))
+    epochs = [trends.assign(4, 7).epoch for _ in range(5)]
+    memory.remember([claim], {4: 5})
+    client.hset(f"{name}:{{4}}:state", "epoch", "2")  # as a failover of its slot may leave it
+    epochs.append(trends.assign(4, 7).epoch)
+    assert (epochs, trends.assign(3, 0).epoch) == ([1, 2, 3, 4, 5, 6], 1)
+    memory.forget([claim], {4: epochs[-1]})
+    assert memory.look_up(["a"], []) == ([None], [])
 
 
 def test_expired_buckets_leave_the_list_of_changes(trends: RedisTrends, redis_client: redis.Redis, name: str) -> None:
