@@ -32,11 +32,7 @@ def topic_of(partition: int, told: list[tuple[int, bool]]) -> list[bytes]:
 def test_a_document_counts_once_if_any_copy_of_it_can_be_scored(
     told: list[tuple[int, bool]], failing: set[int], moved: set[int], records: int
 ) -> None:
-    """Whatever was prepared ahead of the copy that failed; and never twice.
-
-    A copy that fails may claim the document between a failure and a copy that can be scored, and take it along when it fails
-    in turn (ARCHITECTURE, known limits): only where none comes behind a copy that can be scored must the document count.
-    """
+    """Whatever was prepared ahead of the copy that failed; and never twice."""
 
     def disturb(bench: Bench, number: int) -> None:
         if number >= 4:  # until then the model waits, so that rounds are prepared ahead of it
@@ -56,6 +52,8 @@ def test_a_document_counts_once_if_any_copy_of_it_can_be_scored(
         for cell, amount in part.counts.items()
         if (cell.dimension, cell.measure) == ("all", "documents")
     )
+    # A copy that fails may claim the document between a failure and a copy that can be scored, and take it along when it fails
+    # in turn (ARCHITECTURE, known limits): where none comes behind a copy that can be scored, the document must count.
     mended = {number for number, poison in told if not poison}
     spoilt = {number for at, (number, poison) in enumerate(told) if poison and (number, False) in told[:at]}
     assert PARTITIONS * len(mended - spoilt) <= documents <= PARTITIONS * len(mended)
