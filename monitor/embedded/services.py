@@ -79,5 +79,3 @@ class EmbeddedServices(Started):
             self.valkey.stop()
         finally:
             self.watchdog.close()
-
-    close = stop  # an arena of tests/chaos calls it so

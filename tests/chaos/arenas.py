@@ -7,17 +7,17 @@ and a Valkey cluster whose masters have replicas.
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from monitor.adapters import kafka_connection
 from monitor.adapters.system_clock import SystemClock
 from monitor.embedded.loopback_server import LoopbackServer
 from monitor.embedded.processes import Watchdog
 from monitor.embedded.services import EmbeddedServices
+from monitor.embedded.started import Started
 from monitor.settings import Settings
 from tests.clusters.kafka_cluster import KafkaCluster
 from tests.clusters.valkey_cluster import ValkeyCluster
@@ -34,7 +34,7 @@ _LOST_BYTES = 300_000
 Fault = Callable[[float, Callable[[], None]], str]
 
 
-class Arena(ABC):
+class Arena(Started):
     """Servers; a context manager that has them up, with the topics, inside and gone outside.
 
     Args:
@@ -81,26 +81,14 @@ class Arena(ABC):
         """Where the servers are: keys of the sections kafka and redis."""
 
     @abstractmethod
-    def _start(self) -> None: ...
+    def _start_servers(self) -> None: ...
 
-    @abstractmethod
-    def _stop(self) -> None: ...
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-            admin = kafka_connection.wait_until_reachable(self.settings.kafka, self._clock)
-            kafka_connection.ensure_topics(admin, self.settings.kafka)
-            admin.close()
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
+    def start(self) -> None:
+        """Starts the servers, and creates the topics."""
+        self._start_servers()
+        admin = kafka_connection.wait_until_reachable(self.settings.kafka, self._clock)
+        kafka_connection.ensure_topics(admin, self.settings.kafka)
+        admin.close()
 
     def _stay_down(self, share: float) -> None:
         self._clock.wait_seconds(share * 97 % 1 * _LONGEST_DOWN_SECONDS)
@@ -132,11 +120,12 @@ class SingleArena(Arena):
             "redis": {"url": self._services.redis_url},
         }
 
-    def _start(self) -> None:
+    def _start_servers(self) -> None:
         self._services.start()
 
-    def _stop(self) -> None:
-        self._services.close()
+    def stop(self) -> None:
+        """See Started."""
+        self._services.stop()
 
     def _redis_killed(self, share: float, gone: Callable[[], None]) -> str:
         self._services.valkey.kill()
@@ -208,11 +197,12 @@ class ClusterArena(Arena):
     def _sections(self) -> dict[str, dict[str, Any]]:
         return {"kafka": self._kafka.settings, "redis": self._valkey.settings}
 
-    def _start(self) -> None:
+    def _start_servers(self) -> None:
         self._valkey.start()
         self._kafka.start()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """See Started."""
         try:
             self._kafka.stop()
             self._valkey.stop()
