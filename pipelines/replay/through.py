@@ -120,7 +120,7 @@ def _own(
 ) -> tuple[Settings, Role]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replay-", ignore_cleanup_errors=True)))
     services = EmbeddedServices(run_dir=folder, say=lambda line: console.print(line, style="dim"))
-    stack.callback(services.close)
+    stack.callback(services.stop)
     services.start()
     addresses = {"kafka": services.kafka_address, "redis": services.redis_url}
     flags = ["--set", f"kafka.bootstrap_servers={addresses['kafka']}", "--set", f"redis.url={addresses['redis']}"]
