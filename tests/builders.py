@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -84,7 +85,9 @@ _DOCUMENT = Document(
 def document(id: str = "a", **changes: Any) -> Document:
     """A document; read from an origin of its own, and available when it was published, unless that is changed."""
     published_ms = changes.get("published_ms", NOW_MS)
-    return replace(_DOCUMENT, **{"id": id, "origin": f"0:{id}", "available_ms": published_ms, **changes})
+    return replace(
+        _DOCUMENT, **{"id": id, "origin": f"0:{crc32(id.encode())}", "available_ms": published_ms, **changes}
+    )
 
 
 def score(sentiment: str = "negative", topic: str = "Earnings", probability: float = 0.9) -> Score:

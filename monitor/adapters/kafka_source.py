@@ -317,6 +317,6 @@ def _log_gone(partition: int, begin: int, end: int) -> None:
 def _made_anew(tp: TopicPartition, position: int, found: str) -> ConfigError:
     return ConfigError(
         f"the trends hold position {position} of {tp.topic} partition {tp.partition}, {found}: the topic was made anew. "
-        "Use another redis.key_prefix for it, or another kafka.raw_topic",
+        "Use another redis.key_prefix for it",
         reason="topic_recreated",
     )

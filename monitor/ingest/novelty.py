@@ -40,7 +40,7 @@ class NoveltyIndex:
         stories: dict[int, Story] = {}
         pending = list(range(len(documents)))
         while pending:
-            claims = self._decide([documents[i] for i in pending], [sketches[i] for i in pending])
+            claims = self._decide([documents[i] for i in pending], [sketches[i] for i in pending], epochs)
             standing = self._remember(claims, epochs)
             for i, claim in zip(pending, standing, strict=True):
                 if claim is not None:
@@ -90,7 +90,8 @@ class NoveltyIndex:
         Raises:
             TransientError: a claim is gone, and is to be decided anew. The memory came back without its last writes; counted
                 all the same, the next reprint would begin the story once more, and the next copy of the document would count
-                once more. Or a copy counts for nothing beside a claim that was released since: it counts itself.
+                once more. Or a copy counts for nothing beside a claim that was released since: it counts itself, also where a
+                copy from further on in its partition has claimed the document in between.
         """
         standing, _ = self._memory.look_up([document.id for document in documents], [])
         for claim, document, story in zip(standing, documents, stories, strict=True):
@@ -113,9 +114,29 @@ class NoveltyIndex:
             standing.update(zip(then, self._memory.remember([claims[i] for i in then], epochs), strict=True))
         return [standing.get(i) for i in range(len(claims))]
 
-    def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch]) -> list[StoryClaim]:
+    def _look_up(
+        self, documents: Sequence[Document], sketches: Sequence[Sketch], bands: Sequence[str], epochs: Epochs
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """Looks up ids and bands. A copy's claim from further on in a document's partition is taken back first.
+
+        It was made while an earlier copy's was gone, and is not applied before this document is: if the copy could not be
+        scored in turn, this document would have been counted as its repeat, and nothing would have counted.
+        """
+        ids = [document.id for document in documents]
+        known, records = self._memory.look_up(ids, bands)
+        ahead = [
+            StoryClaim(document.id, claim.origin, document.id, bands=sketch.bands)
+            for document, sketch, claim in zip(documents, sketches, known, strict=True)
+            if claim is not None and _is_ahead(claim, document)
+        ]
+        if not ahead:
+            return known, records
+        self._memory.forget(ahead, epochs)
+        return self._memory.look_up(ids, bands)
+
+    def _decide(self, documents: Sequence[Document], sketches: Sequence[Sketch], epochs: Epochs) -> list[StoryClaim]:
         bands = list({band for sketch in sketches for band in sketch.bands})
-        known, records = self._memory.look_up([document.id for document in documents], bands)
+        known, records = self._look_up(documents, sketches, bands, epochs)
         newest = dict(zip(bands, records, strict=True))
         decided: dict[str, StoryClaim] = {}
         claims = []
@@ -152,5 +173,11 @@ def _story(claim: StoryClaim, document: Document) -> Story:
 
 def _stands(claim: StoryClaim | None, document: Document, story: Story) -> bool:
     if claim is None or story.repeated:
-        return claim is not None and claim.origin != document.origin
+        return claim is not None and claim.origin != document.origin and not _is_ahead(claim, document)
     return (claim.origin, claim.story_id) == (document.origin, story.id)
+
+
+def _is_ahead(claim: StoryClaim, document: Document) -> bool:
+    """Whether it was made further on in the document's own partition: by a record that is applied after it."""
+    (theirs, their_offset), (own, offset) = claim.origin.split(":"), document.origin.split(":")
+    return theirs == own and int(their_offset) > int(offset)

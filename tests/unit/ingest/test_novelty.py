@@ -238,6 +238,40 @@ def test_a_replayed_letter_counts_once_however_often_it_is_replayed() -> None:
     assert novelty.assign([again, replay]) == [Story("a", False, True), Story("a", True)]
 
 
+def test_a_copy_from_further_on_in_the_partition_claims_nothing_before_an_earlier_one() -> None:
+    """It claimed between the failure of a third and the earlier one's step, and may fail in turn: whoever is first counts."""
+    novelty = index()
+    failed, counted, ahead = (document("a", origin=origin) for origin in ("0:1", "0:2", "0:10"))
+    (_, repeat) = novelty.assign([failed, counted])
+    novelty.release([failed])
+    (claimed,) = novelty.assign([ahead])
+    with pytest.raises(TransientError, match="not remembered"):
+        novelty.confirm([counted], [repeat])
+    (story,) = novelty.assign([counted])
+    assert story == claimed == Story("a", True)
+    with pytest.raises(TransientError, match="not remembered"):
+        novelty.confirm([ahead], [claimed])
+    assert novelty.assign([ahead]) == [Story("a", False, True)]
+    novelty.confirm([counted], [story])
+
+
+def test_a_copy_in_another_partition_keeps_its_claim_however_far_it_is() -> None:
+    """It may be applied already."""
+    novelty = index()
+    counted, copy = document("a", origin="1:10"), document("a", origin="0:2")
+    novelty.assign([counted])
+    stories = novelty.assign([copy])
+    assert stories == [Story("a", False, True)]
+    novelty.confirm([copy], stories)
+
+
+def test_a_worker_of_an_older_epoch_takes_no_claim_from_further_on() -> None:
+    """The newer one has applied it, perhaps."""
+    novelty = index()
+    novelty.assign([document("a", origin="0:10")], {0: 2})
+    assert novelty.assign([document("a", origin="0:2")], {0: 1}) == [Story("a", False, True)]
+
+
 @pytest.mark.parametrize("failed", [0, 1], ids=["a story's first", "a reprint"])
 @pytest.mark.parametrize("offset", ["0:50", "1:50"])
 def test_a_claim_that_is_released_while_a_copy_asks_for_it_is_the_copys(failed: int, offset: str) -> None:
