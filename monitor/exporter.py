@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from monitor.adapters import redis_connection
@@ -20,23 +21,29 @@ from monitor.overview import Overview, Snapshot
 from monitor.ports import Clock
 from monitor.settings import Settings
 from monitor.spikes.timeline import HOUR_MS, Timeline
+from monitor.starting import Starting
 
 log = logging.getLogger(__name__)
 
+_READING_SECONDS = 3.0
+
 
 class Exporter:
-    """Reads Redis again and again and answers with the newest snapshot.
+    """Reads Redis again and again and answers with the newest snapshot. Implements Role.
 
     Args:
         settings: all settings.
         clock: the time.
+
+    Raises:
+        ConfigError: the address of Redis can't be read; nothing is asked yet.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        client = redis_connection.connect(settings.redis)
-        redis_connection.wait_until_reachable(client, settings.redis, clock)
+        self._client = redis_connection.connect(settings.redis)
         self._settings, self._clock = settings, clock
-        self._reader = RedisTrends(client, settings.redis.key_prefix, settings.trends)
+        self._starting = Starting(clock)
+        self._reader = RedisTrends(self._client, settings.redis.key_prefix, settings.trends)
         self._overview = Overview(self._reader, settings, clock)
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -48,8 +55,20 @@ class Exporter:
             TrendCollector(lambda: self._snapshot, lambda: self._failures, settings.exporter.evidence_stories)
         )
 
+    @property
+    def drain_seconds(self) -> float:
+        """See Stoppable: for the reading that is on."""
+        return 0.0 if self._snapshot is None else _READING_SECONDS
+
+    def start(self) -> Callable[[], None]:
+        """See Role."""
+        self._starting.ask("redis", f"Redis at {redis_connection.address_of(self._settings.redis)}")
+        redis_connection.wait_until_reachable(self._client, self._settings.redis, self._starting, self._in_vain)
+        return self.run
+
     def stop(self) -> None:
-        """Ends `run`."""
+        """Ends `start` or `run`."""
+        self._starting.stop()
         self._stop.set()
 
     def run(self) -> None:
@@ -80,6 +99,10 @@ class Exporter:
             self._stories,
         )
         return {**api.routes(), "/metrics": partial(metrics_answer, self.registry)}
+
+    def _in_vain(self, cause: TransientError) -> None:
+        self._failures += 1
+        self._failure = self._starting.failed(cause)
 
     def _timeline(self, subject: Subject) -> Timeline:
         with self._lock:

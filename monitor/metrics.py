@@ -54,7 +54,8 @@ class WorkerMetrics:
             "Records whose work was dropped, to be read again: by a rebalance, an outage or the end of the worker."
         )
         self.abandoned = counter("sentiment_abandoned_records", abandoned)
-        self.retries = counter("sentiment_retries", "Batches tried again after a failure that may pass.", ["reason"])
+        retries = "Batches, and steps of start-up, tried again after a failure that may pass."
+        self.retries = counter("sentiment_retries", retries, ["reason"])
         self.stage_seconds = histogram(
             "sentiment_stage_seconds", "Time a batch spent in a stage.", ["stage"], buckets=_SECONDS
         )

@@ -71,8 +71,16 @@ class Outage:
         self._since, self._tries, self.cause = None, 0, None
 
 
-def outlast(step: Callable[[], T], outage: Outage, clock: Clock) -> T:
+def outlast(
+    step: Callable[[], T], outage: Outage, clock: Clock, on_retry: Callable[[TransientError], object] = lambda exc: None
+) -> T:
     """Does a step of start-up, again after a pause while what it needs is away; returns what it returns.
+
+    Args:
+        step: what is to be done.
+        outage: how long it may last.
+        clock: waits; what that raises ends the waiting.
+        on_retry: told of each failure before the pause.
 
     Raises:
         TransientError: the step's, when it has been away for longer than an outage may last.
@@ -82,6 +90,7 @@ def outlast(step: Callable[[], T], outage: Outage, clock: Clock) -> T:
             done = step()
         except TransientError as exc:
             pause = outage.failed(exc)
+            on_retry(exc)
             if outage.too_long:
                 log.error("giving up after %.0f s (worker.retry_limit_seconds)", outage.lasted_seconds)
                 raise

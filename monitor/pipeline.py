@@ -28,6 +28,7 @@ from monitor.messages import (
     Score,
     ScoredDocument,
     Story,
+    StoryClaim,
     language_label,
 )
 from monitor.metrics import WorkerMetrics
@@ -52,6 +53,7 @@ class Work:
         scored: documents to be counted.
         dead: records to be dead-lettered.
         unscorable: documents among the dead that the model failed on.
+        claims: of the documents to be counted, as they were found right before.
     """
 
     batch: PartitionBatch
@@ -60,6 +62,7 @@ class Work:
     scored: list[ScoredDocument] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     unscorable: list[Document] = field(default_factory=list)
+    claims: list[StoryClaim] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -214,7 +217,9 @@ class Pipeline:
     def _confirm(self, work: Sequence[Work]) -> None:
         """Raises TransientError if a claim is gone that what is to be applied was decided by: it is decided anew."""
         scored = [scored for item in work for scored in item.scored]
-        self._stages.novelty.confirm([one.document for one in scored], [one.story for one in scored])
+        claims = iter(self._stages.novelty.confirm([one.document for one in scored], [one.story for one in scored]))
+        for item in work:
+            item.claims = [next(claims) for _ in item.scored]
 
     def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch
@@ -228,6 +233,7 @@ class Pipeline:
             evidence=tuple(contribution.evidence),
             copies=tuple(contribution.copies),
             last_published_ms=max((scored.document.published_ms for scored in item.scored), default=0),
+            claims=tuple(item.claims),
         )
         with self._timed("apply", len(batch.records)):
             outcome = self._stages.trends.apply(update)

@@ -159,6 +159,10 @@ class TrendStore(Protocol):
         """Adds the counts and advances the position, both or neither.
 
         Refuses what was applied already, what begins past the stored position, and a stale epoch.
+
+        Raises:
+            TransientError: besides a failure, one of the update's claims does not stand any more, which is asked in the same
+                step wherever one server holds claims and trends. It is to be decided anew.
         """
 
 

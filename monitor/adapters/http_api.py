@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
-from monitor.adapters.http_server import Answer, Handler, NotFoundError, Query
+from monitor.adapters.http_server import Answer, Handler, NotFoundError, Query, status_answer
 from monitor.errors import InvalidMessageError, TransientError
 from monitor.messages import Level, RankedStory, Spike, Subject
 from monitor.overview import TURN_HOURS, Snapshot, SpikeView, SubjectView
@@ -21,6 +21,7 @@ _CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
+_NOT_READ = "nothing has been read from Redis yet"
 _DIMENSIONS = ("topic", "entity", "all")
 
 
@@ -55,6 +56,7 @@ class Api:
             "/": lambda query: console_file("index.html"),
             "/console/{name}": lambda query: console_file(query["name"]),
             "/healthz": self.health,
+            "/readyz": self.ready,
             "/api/status": self.status,
             "/api/subjects": self.subjects,
             "/api/timeline": self.timeline,
@@ -63,11 +65,19 @@ class Api:
         }
 
     def health(self, query: Query) -> Answer:
-        """200 while the newest refresh worked."""
+        """200 before the first reading of Redis that works, which is waited for, and from then on while the newest did."""
+        if self._newest() is None:
+            return self._starting(ok=True)
+        return status_answer("ok", ok=True) if self._failure() is None else status_answer("unavailable", ok=False)
+
+    def ready(self, query: Query) -> Answer:
+        """200 while the newest reading of Redis worked."""
+        if self._newest() is None:
+            return self._starting(ok=False)
         failure = self._failure()
-        if failure is not None or self._newest() is None:
-            return Answer(b'{"status":"unavailable"}', "application/json", 503)
-        return Answer(b'{"status":"ok"}', "application/json")
+        if failure is not None:
+            return status_answer("not ready", ok=False, missing=["redis"], why=failure)
+        return status_answer("ready", ok=True)
 
     def status(self, query: Query) -> dict[str, Any]:
         """How far the data reach."""
@@ -133,12 +143,16 @@ class Api:
         limit = int(_number(query, "limit", 20, 200))
         return {"stories": [story_json(story) for story in self._stories(subject, hours, limit)]}
 
+    def _starting(self, *, ok: bool) -> Answer:
+        why = self._failure() or _NOT_READ
+        return status_answer("starting", ok=ok, missing=["redis"], why=why)
+
     def _snapshot(self) -> Snapshot:
         failure, snapshot = self._failure(), self._newest()
         if failure is not None:
             raise TransientError(failure, reason="refresh_failed")
         if snapshot is None:
-            raise TransientError("nothing has been read from Redis yet", reason="not_refreshed")
+            raise TransientError(_NOT_READ, reason="not_refreshed")
         return snapshot
 
     def _known_subject(self, query: Query) -> Subject:

@@ -5,6 +5,7 @@ Handlers are plain functions of the query; a MonitorError becomes a JSON answer 
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -45,6 +46,12 @@ class Answer:
 
 Query = Mapping[str, str]
 Handler = Callable[[Query], Any]  # an Answer, or anything JSON
+
+
+def status_answer(status: str, *, ok: bool, **more: object) -> Answer:
+    """A role's status as JSON, with what else is to be said of it: 200, or 503 if it isn't ok."""
+    body = json.dumps({"status": status, **more}, separators=(",", ":")).encode()
+    return Answer(body, "application/json", 200 if ok else 503)
 
 
 class HttpServer:

@@ -65,8 +65,15 @@ def connected(kind: Callable[..., C], **options: Any) -> C:
         raise
 
 
-def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminClient:
+def wait_until_reachable(
+    settings: KafkaSettings, clock: Clock, on_retry: Callable[[TransientError], object] = lambda exc: None
+) -> KafkaAdminClient:
     """Returns an admin client, trying with growing pauses.
+
+    Args:
+        settings: the brokers.
+        clock: waits; what that raises ends the waiting.
+        on_retry: told of each try that was in vain, but for one that no other could help.
 
     Raises:
         ConfigError: no broker within `kafka.connect_timeout_seconds`, a certificate that is not accepted, or a user who is
@@ -82,12 +89,14 @@ def wait_until_reachable(settings: KafkaSettings, clock: Clock) -> KafkaAdminCli
         except (kafka_errors.KafkaConfigurationError, ValueError) as exc:
             raise ConfigError(f"[kafka] settings: {exc}") from exc
         except (kafka_errors.KafkaError, OSError) as exc:
+            said = cause.said or f"{exc}"
             line = (
                 f"Kafka at {settings.bootstrap_servers} (setting kafka.bootstrap_servers, "
-                f"MONITOR_KAFKA__BOOTSTRAP_SERVERS) can't be reached: {cause.said or exc}"
+                f"MONITOR_KAFKA__BOOTSTRAP_SERVERS) can't be reached: {said}"
             )
             if cause.to_mend:
                 raise ConfigError(f"{line}; see {cause.to_mend}", reason=cause.reason) from exc
+            on_retry(TransientError(said, reason="kafka_unavailable"))
             if clock.monotonic_seconds() + pause > deadline:
                 raise ConfigError(
                     f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="kafka"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 
+from monitor.errors import TransientError
 from monitor.messages import (
     ApplyOutcome,
     ApplyResult,
@@ -19,8 +21,10 @@ from monitor.messages import (
     PartitionState,
     PartitionUpdate,
     RankedStory,
+    StoryClaim,
     Subject,
 )
+from monitor.ports import StoryMemory
 from monitor.settings import TrendSettings
 from monitor.trends.buckets import bucket_at
 
@@ -30,10 +34,12 @@ class MemoryTrends:
 
     Args:
         settings: length of coarse buckets, and how much evidence each keeps; None for the defaults.
+        memory: where claims are looked up, as where one server has both; None as in a cluster.
     """
 
-    def __init__(self, settings: TrendSettings | None = None) -> None:
+    def __init__(self, settings: TrendSettings | None = None, memory: StoryMemory | None = None) -> None:
         self._settings = settings or TrendSettings()
+        self._memory = memory
         self._states: dict[int, PartitionState] = {}
         self._counts: dict[tuple[int, Bucket], Counter[Cell]] = {}
         self._touched: dict[tuple[int, Bucket], int] = {}
@@ -72,6 +78,7 @@ class MemoryTrends:
             return ApplyOutcome(ApplyResult.ALREADY_APPLIED, state.position)
         if update.begin != state.position:
             return ApplyOutcome(ApplyResult.GAP, state.position)
+        self._check(update.claims)
         for bucket, counts in update.counts.items():
             self._counts.setdefault((update.partition, bucket), Counter()).update(counts)
             self._touched[update.partition, bucket] = update.end
@@ -105,6 +112,12 @@ class MemoryTrends:
         ]
         ranked.sort(key=lambda story: story.rank)
         return ranked[:limit]
+
+    def _check(self, claims: Sequence[StoryClaim]) -> None:
+        if self._memory is not None:
+            standing, _ = self._memory.look_up([claim.document_id for claim in claims], [])
+            if standing != list(claims):
+                raise TransientError("a claim does not stand any more", reason="redis_lost_writes")
 
     def _keep(self, partition: int, subject: Subject, evidence: Evidence) -> None:
         """Keeps the most negative stories of each coarse bucket."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any, TypeAlias
@@ -58,8 +58,19 @@ def connect(settings: RedisSettings) -> Client:
     )
 
 
-def wait_until_reachable(client: Client, settings: RedisSettings, clock: Clock) -> None:
+def wait_until_reachable(
+    client: Client,
+    settings: RedisSettings,
+    clock: Clock,
+    on_retry: Callable[[TransientError], object] = lambda exc: None,
+) -> None:
     """Pings with growing pauses.
+
+    Args:
+        client: the connection.
+        settings: its address, for errors, and how long to try.
+        clock: waits; what that raises ends the waiting.
+        on_retry: told of each try that was in vain, but for one that no other could help.
 
     Raises:
         ConfigError: not reachable within `redis.connect_timeout_seconds`, a certificate that is not accepted, a cluster
@@ -76,6 +87,7 @@ def wait_until_reachable(client: Client, settings: RedisSettings, clock: Clock) 
             line = f"Redis at {address_of(settings)} (setting redis.url, MONITOR_REDIS__URL) can't be reached: {exc}"
             if why := distrust(exc):
                 raise ConfigError(f"{line}: {why}; see redis.ssl_cafile", reason="redis_tls") from exc
+            on_retry(exc)
             if clock.monotonic_seconds() + pause > deadline:
                 raise ConfigError(
                     f"{line}; gave up after {settings.connect_timeout_seconds:g} s", reason="redis"

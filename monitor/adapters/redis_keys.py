@@ -20,9 +20,9 @@ claim looks at many stories at once: the one master that serves it is asked by a
 
 from __future__ import annotations
 
-from monitor.messages import Bucket, Cell, Subject
+from monitor.messages import Bucket, Cell, StoryClaim, Subject
 
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 
 
 class RedisKeys:
@@ -97,9 +97,20 @@ def bucket_of(name: str) -> Bucket:
 
 def field_of(cell: Cell) -> str:
     """A counter's field in its bucket's hash."""
-    return _SEPARATOR.join((cell.dimension, cell.key, cell.kind, cell.measure))
+    return SEPARATOR.join((cell.dimension, cell.key, cell.kind, cell.measure))
 
 
 def cell_of(field: str) -> Cell:
     """Reads what `field_of` wrote."""
-    return Cell(*field.split(_SEPARATOR))
+    return Cell(*field.split(SEPARATOR))
+
+
+def value_of(claim: StoryClaim) -> str:
+    """A claim as the value of its document's key."""
+    return f"{claim.story_id}{SEPARATOR}{claim.origin}"
+
+
+def claim_of(document_id: str, value: bytes) -> StoryClaim:
+    """Reads what `value_of` wrote."""
+    story_id, origin = value.decode().rsplit(SEPARATOR, 1)
+    return StoryClaim(document_id, origin, story_id)

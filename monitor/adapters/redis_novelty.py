@@ -8,10 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from monitor.adapters.redis_connection import Client, Script, translated
-from monitor.adapters.redis_keys import RedisKeys
+from monitor.adapters.redis_keys import SEPARATOR, RedisKeys, claim_of, value_of
 from monitor.messages import NO_EPOCHS, Epochs, StoryClaim, StoryRecord
-
-_SEPARATOR = "\x1f"
 
 
 class RedisStoryMemory:
@@ -57,7 +55,7 @@ class RedisStoryMemory:
             return []
         rows = [
             {
-                "claim": f"{claim.story_id}{_SEPARATOR}{claim.origin}",
+                "claim": value_of(claim),
                 "story": claim.story_id,
                 "bands": len(claim.bands),
                 **({"seen": claim.seen} if any(claim.seen) else {}),
@@ -83,7 +81,7 @@ class RedisStoryMemory:
         rows = [
             {
                 "document": claim.document_id,
-                "origin": f"{_SEPARATOR}{claim.origin}",
+                "origin": f"{SEPARATOR}{claim.origin}",
                 "partition": claim.partition,
                 "epoch": epochs.get(claim.partition, 0),
                 "bands": len(claim.bands),
@@ -112,7 +110,4 @@ class RedisStoryMemory:
 
 
 def _claim(document_id: str, value: bytes | None) -> StoryClaim | None:
-    if not value:
-        return None
-    story_id, origin = value.decode().rsplit(_SEPARATOR, 1)
-    return StoryClaim(document_id, origin, story_id)
+    return claim_of(document_id, value) if value else None

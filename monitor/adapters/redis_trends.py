@@ -1,7 +1,8 @@
 """Trends in Redis: the TrendStore of workers and the TrendReader of exporters.
 
 Guarantees: counts and position of a partition change in one Lua step, in one cluster slot; a batch is applied once, in
-order, by the holder of the newest epoch. Sums are integers; what is read back does not depend on the order of batches.
+order, by the holder of the newest epoch, and outside a cluster while the claims that decided it stand. Sums are integers;
+what is read back does not depend on the order of batches.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from monitor.adapters.redis_cluster import LazyCluster
 from monitor.adapters.redis_connection import Client, Script, ping, read_all, translated
-from monitor.adapters.redis_keys import RedisKeys, bucket_name, bucket_of, cell_of, field_of
+from monitor.adapters.redis_keys import RedisKeys, bucket_name, bucket_of, cell_of, field_of, value_of
+from monitor.errors import TransientError
 from monitor.messages import (
     ApplyOutcome,
     ApplyResult,
@@ -47,6 +50,7 @@ class RedisTrends:
         self._settings = settings
         # A failover may take an epoch back, and the number is given out once more: two could hold it, but for this.
         self._holder = secrets.token_hex(8)
+        self._one_server = not isinstance(client, LazyCluster)
         self._taken: frozenset[int] = frozenset()
         self._applies = 0
         self._apply = Script(client, "apply")
@@ -70,10 +74,10 @@ class RedisTrends:
         with translated():
             # In an epoch below it no claim could be taken back; the two lie in slots that fail over one by one.
             claimed: Any = self._client.hget(self._keys.epochs(), str(partition))
-            epoch, position = self._assign(
-                [self._keys.state(partition), self._keys.nothing(partition)],
-                [earliest, self._holder, int(claimed or 0)],
-            )
+            keys = [self._keys.state(partition), self._keys.nothing(partition)]
+            if self._one_server:
+                keys.append(self._keys.epochs())
+            epoch, position = self._assign(keys, [earliest, self._holder, int(claimed or 0)])
         return Assignment(partition, int(epoch), int(position))
 
     def skip_to(self, partition: int, epoch: int, position: int) -> ApplyOutcome:
@@ -84,20 +88,29 @@ class RedisTrends:
     def apply(self, update: PartitionUpdate) -> ApplyOutcome:
         """See TrendStore."""
         keys, plan = self._plan(update)
-        document = json.dumps(plan, ensure_ascii=False)
+        claims = update.claims if self._one_server else ()
+        keys += [self._keys.document(claim.document_id) for claim in claims]
         args: list[str | int] = [
             update.epoch,
             self._holder,
             update.begin,
             update.end,
             update.last_published_ms,
-            document,
+            json.dumps(plan, ensure_ascii=False),
+            *map(value_of, claims),
         ]
         self._applies += 1
         if self._applies % _ANNOUNCE_EVERY == 0:
             self._announce()
         with translated():
-            return _outcome(self._apply(keys, args))
+            answer = self._apply(keys, args)
+        if answer[0] == b"claim_gone":
+            raise TransientError(
+                f"partition {update.partition}: a claim that decided batch {update.begin} to {update.end} does not stand any "
+                "more: Redis has lost its last writes, or a copy could not be scored",
+                reason="redis_lost_writes",
+            )
+        return _outcome(answer)
 
     def _announce(self) -> None:
         """Puts the partitions on the list by which readers find them.

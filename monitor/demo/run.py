@@ -182,7 +182,7 @@ class _Demo:
             self._alerting = Alerting(programs, rules, targets, self._run_dir, watchdog)
             self._stack.callback(self._alerting.close)
         self._say("worker and exporter are starting; the worker loads its model")
-        self._exporter.wait_until("/healthz", self._clock, _READY_SECONDS, self._check)
+        self._exporter.wait_until("/readyz", self._clock, _READY_SECONDS, self._check)
         self._worker.wait_until("/readyz", self._clock, _READY_SECONDS, self._check)
         self._say(f"all up; console: {self._exporter.url}/  logs: {self._run_dir}")
 

@@ -80,8 +80,8 @@ class NoveltyIndex:
         anew = dict(zip(orphans, self.assign([documents[i] for i in orphans], epochs), strict=True))
         return [anew.get(i, story) for i, story in enumerate(stories)]
 
-    def confirm(self, documents: Sequence[Document], stories: Sequence[Story]) -> None:
-        """Asks once more for what `assign` answered, right before the documents are applied.
+    def confirm(self, documents: Sequence[Document], stories: Sequence[Story]) -> list[StoryClaim]:
+        """Asks once more for what `assign` answered, right before the documents are applied; returns the claims it found.
 
         Args:
             documents: all that are about to be applied.
@@ -94,13 +94,16 @@ class NoveltyIndex:
                 copy from further on in its partition has claimed the document in between.
         """
         standing, _ = self._memory.look_up([document.id for document in documents], [])
+        claims = []
         for claim, document, story in zip(standing, documents, stories, strict=True):
-            if not _stands(claim, document, story):
+            if claim is None or not _stands(claim, document, story):
                 raise TransientError(
                     f"the claim that decided document {document.id} is not remembered any more: Redis has lost its last "
                     "writes, or the first copy could not be scored",
                     reason="redis_lost_writes",
                 )
+            claims.append(claim)
+        return claims
 
     def _remember(self, claims: Sequence[StoryClaim], epochs: Epochs) -> list[StoryClaim | None]:
         """Stores new stories before reprints of them: a story that is refused must not leave reprints of it behind."""
@@ -171,9 +174,9 @@ def _story(claim: StoryClaim, document: Document) -> Story:
     return Story(claim.story_id, claim.first and not repeated, repeated)
 
 
-def _stands(claim: StoryClaim | None, document: Document, story: Story) -> bool:
-    if claim is None or story.repeated:
-        return claim is not None and claim.origin != document.origin and not _is_ahead(claim, document)
+def _stands(claim: StoryClaim, document: Document, story: Story) -> bool:
+    if story.repeated:
+        return claim.origin != document.origin and not _is_ahead(claim, document)
     return (claim.origin, claim.story_id) == (document.origin, story.id)
 
 

@@ -1,6 +1,6 @@
 """The options of `pipelines evaluate`: values and command-line arguments.
 
-Guarantees: what can be wrong by itself is a ConfigError here, before a model or a file is opened.
+Guarantees: what can be wrong by itself is a ConfigError here, before a model or a file is opened, which takes seconds.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ class EvaluateOptions:
             raise ConfigError(f"--folds {self.folds}: must be 2 or more")
         if self.mistakes < 0:
             raise ConfigError(f"--mistakes {self.mistakes}: must be 0 or more")
+        for path in (self.data, self.texts, *self.train):
+            if path is not None and not path.exists():
+                raise ConfigError(f"{path}: no such file")
         for flag, path in (("--json", self.json), ("--markdown", self.markdown), ("--png", self.png)):
             if path is None:
                 continue

@@ -170,15 +170,15 @@ def test_redis_gone_is_said_and_the_last_metrics_stay(own_valkey: EmbeddedValkey
     """503 on the API, never old numbers as if they were new; /metrics keep the last snapshot and its time."""
     clock = ManualClock(NOW_MS)
     with ServedExporter(filled(own_valkey, "gone"), clock) as served:
-        assert served.get("/healthz").status == 503
+        assert (served.get("/healthz").status, served.get("/readyz").status) == (200, 503)
         assert served.get("/api/status").status == 503
         served.exporter.refresh()
-        assert served.get("/healthz").status == 200
+        assert (served.get("/healthz").status, served.get("/readyz").status) == (200, 200)
         before = served.metrics()
         own_valkey.kill()
         clock.wait_seconds(120)
         served.exporter.refresh()
-        assert served.get("/healthz").status == 503
+        assert (served.get("/healthz").status, served.get("/readyz").status) == (503, 503)
         for path in API_PATHS:
             reply = served.get(path)
             assert reply.status == 503
@@ -216,6 +216,7 @@ def test_a_port_that_is_taken_names_its_setting(settings: Settings) -> None:
         "/console/console.js",
         *API_PATHS,
         "/healthz",
+        "/readyz",
         "/metrics",
         "/api/timeline?key=unknown",
         "/api/stories?hours=x",

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from monitor.adapters.memory_novelty import MemoryStoryMemory
 from monitor.adapters.memory_trends import MemoryTrends
+from monitor.adapters.redis_novelty import RedisStoryMemory
 from monitor.adapters.redis_trends import RedisTrends
+from monitor.errors import TransientError
 from monitor.messages import (
     ApplyOutcome,
     ApplyResult,
@@ -21,9 +24,11 @@ from monitor.messages import (
     Evidence,
     PartitionState,
     PartitionUpdate,
+    StoryClaim,
+    StoryRecord,
     Subject,
 )
-from monitor.ports import TrendReader, TrendStore
+from monitor.ports import StoryMemory, TrendReader, TrendStore
 from monitor.settings import TrendSettings
 
 HOUR_MS = 3_600_000
@@ -43,9 +48,18 @@ class Trends(TrendStore, TrendReader, Protocol):
 def trends(request: pytest.FixtureRequest, name: str) -> Trends:
     """An empty store of each kind."""
     if request.param == "memory":
-        return MemoryTrends(SETTINGS)
+        return MemoryTrends(SETTINGS, MemoryStoryMemory())
     client = request.getfixturevalue("redis_client" if request.param == "redis" else "cluster_client")
     return RedisTrends(client, name, SETTINGS)
+
+
+def memory_beside(trends: Trends, name: str) -> StoryMemory:
+    """Where the claims lie that the store's batches are decided by."""
+    if isinstance(trends, MemoryTrends):
+        assert trends._memory is not None
+        return trends._memory
+    assert isinstance(trends, RedisTrends)
+    return RedisStoryMemory(trends._client, name, 3600)
 
 
 @contextmanager
@@ -80,6 +94,7 @@ def update(
     evidence: Sequence[Evidence] = (),
     copies: Sequence[tuple[int, str]] = (),
     last_published_ms: int = 0,
+    claims: Sequence[StoryClaim] = (),
 ) -> PartitionUpdate:
     """An update that counts something unless told what."""
     return PartitionUpdate(
@@ -91,6 +106,7 @@ def update(
         evidence=tuple((OIL, one) for one in evidence),
         copies=tuple(copies),
         last_published_ms=last_published_ms,
+        claims=tuple(claims),
     )
 
 
@@ -178,6 +194,42 @@ def test_an_epoch_that_was_given_out_twice_has_one_holder(trends: Trends, name: 
     assert trends.apply(update(0, 5, epoch=2)) == ApplyOutcome(ApplyResult.APPLIED, 5)
     assert other.assign(0, 0).position == 5
     assert other.apply(update(5, 6, epoch=3)).result is ApplyResult.APPLIED
+
+
+FIRST = StoryClaim("é {a}:1", "0:1", "é {a}:1", StoryRecord("é {a}:1", 1, b""), ("0:x",), ("",))
+REPRINT = StoryClaim("b", "0:2", FIRST.story_id)
+
+
+@pytest.mark.parametrize("trends", ["memory", "redis"], indirect=True)
+@pytest.mark.parametrize("instead", [None, StoryClaim("b", "1:9", FIRST.story_id)], ids=["gone", "another's"])
+def test_a_batch_counts_only_while_the_claims_stand_that_decided_it(
+    trends: Trends, name: str, instead: StoryClaim | None
+) -> None:
+    """One that does not is enough to refuse it whole; decided anew it goes in. What is fenced off is told so first."""
+    memory = memory_beside(trends, name)
+    trends.assign(0, 0)
+    memory.remember([FIRST])
+    memory.remember([REPRINT])
+    claims = [claim for claim in memory.look_up([FIRST.document_id, "b"], [])[0] if claim is not None]
+    assert trends.apply(update(0, 5, claims=claims)) == ApplyOutcome(ApplyResult.APPLIED, 5)
+    memory.forget([REPRINT])
+    if instead is not None:
+        memory.remember([instead])
+    before = total(trends), trends.partitions()
+    with pytest.raises(TransientError) as caught:
+        trends.apply(update(5, 9, evidence=[story("a", 0.9)], claims=claims))
+    assert caught.value.reason == "redis_lost_writes"
+    fenced = [update(0, 5, claims=claims), update(6, 9, claims=claims), update(5, 9, epoch=2, claims=claims)]
+    assert [trends.apply(one).result for one in fenced] == ["already_applied", "gap", "stale_epoch"]
+    assert (total(trends), trends.partitions()) == before
+    assert trends.apply(update(5, 9, claims=[claims[0], instead or claims[0]])) == ApplyOutcome(ApplyResult.APPLIED, 9)
+
+
+@pytest.mark.parametrize("trends", ["cluster"], indirect=True)
+def test_in_a_cluster_claims_are_not_looked_at_in_the_step(trends: Trends) -> None:
+    """They lie in another slot, mostly on another master."""
+    trends.assign(0, 0)
+    assert trends.apply(update(0, 5, claims=[REPRINT])) == ApplyOutcome(ApplyResult.APPLIED, 5)
 
 
 def test_skip_to_only_moves_forward_and_only_for_the_holder(trends: Trends) -> None:

@@ -13,6 +13,7 @@ from monitor.app import Worker
 from monitor.embedded.kafka import EmbeddedKafka
 from monitor.errors import TransientError
 from monitor.settings import KafkaSettings
+from monitor.starting import Starting
 from tests.conftest import SettingsFactory
 from tests.integration.workers import ThreadWorker, wait_until_applied
 from tests.keyword_classifier import KeywordClassifier
@@ -42,10 +43,11 @@ def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedKafka:
     return broker
 
 
-class Mender(SystemClock):
-    """The time; who waits finds the broker up again."""
+class Mender(Starting):
+    """Who waits by it finds the broker up again."""
 
     def __init__(self, broker: EmbeddedKafka) -> None:
+        super().__init__(SystemClock())
         self._broker = broker
 
     def wait_seconds(self, seconds: float) -> None:
@@ -56,10 +58,11 @@ class Mender(SystemClock):
 def test_a_broker_that_dies_after_its_first_answer_is_waited_for(
     make_settings: SettingsFactory, dying: EmbeddedKafka, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Start-up goes on where it was; the worker is as ready as any."""
+    """It counts that; start-up goes on where it was; the worker is as ready as any."""
     with dying:
         settings = make_settings(kafka={"bootstrap_servers": dying.address})
-        with ThreadWorker(settings, clock=Mender(dying)) as worker:
+        with ThreadWorker(settings, starting=Mender(dying)) as worker:
+            assert worker.metric("sentiment_retries_total", reason="kafka_unavailable") >= 1
             eventually(lambda: worker.status("/readyz") == 200, "the worker is ready", 120)
             wait_until_applied(settings)
     assert "start-up waits: Kafka" in caplog.text

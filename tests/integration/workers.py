@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,15 +13,14 @@ import redis
 from monitor.adapters.redis_trends import RedisTrends
 from monitor.adapters.system_clock import SystemClock
 from monitor.app import Worker
-from monitor.ports import Classifier, Clock
+from monitor.ports import Classifier
 from monitor.settings import Settings
+from monitor.starting import Starting
 from tests.headlines import Counts, without_zeros
+from tests.integration.role_processes import ROOT, ProcessRole
 from tests.integration.topics import end_positions
 from tests.keyword_classifier import KeywordClassifier
-from tests.settings_flags import flags_of
 from tests.waiting import eventually
-
-_ROOT = Path(__file__).parents[2]
 
 
 class ThreadWorker:
@@ -34,13 +29,15 @@ class ThreadWorker:
     Args:
         settings: all settings.
         classifier: in place of the plain keyword classifier.
-        clock: in place of the system's.
+        starting: what it waits by while it starts.
     """
 
-    def __init__(self, settings: Settings, classifier: Classifier | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, classifier: Classifier | None = None, starting: Starting | None = None
+    ) -> None:
         self.settings = settings
         self.exit_code: int | None = None
-        self._worker = Worker(settings, classifier or KeywordClassifier(), clock or SystemClock())
+        self._worker = Worker(settings, classifier or KeywordClassifier(), SystemClock(), starting=starting)
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
     def metric(self, name: str, **labels: str) -> float:
@@ -73,52 +70,20 @@ class ThreadWorker:
         self.exit_code = self._worker.run()
 
 
-class ProcessWorker:
-    """A worker as a process of its own; a context manager that kills it in the end, if it still runs.
+class ProcessWorker(ProcessRole):
+    """A worker as a process of its own, with a classifier that needs no model.
 
     Args:
         settings: all settings; those given explicitly are passed on.
         log: file that its standard error is appended to.
         seconds_per_text: how slow its classifier is.
+        program: the file of tests/ that runs it.
     """
 
-    def __init__(self, settings: Settings, log: Path, seconds_per_text: float = 0.0) -> None:
-        program = _ROOT / "tests" / "worker_program.py"
-        argv = [sys.executable, str(program), str(seconds_per_text), *flags_of(settings)]
-        environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-        self.log = log
-        with log.open("ab") as stream:
-            self._process = subprocess.Popen(argv, stdout=stream, stderr=stream, env=environment, cwd=log.parent)
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """Ends it by SIGKILL, as a crash would."""
-        self._process.kill()
-        self._process.wait(timeout=10)
-
-    def terminate(self) -> int:
-        """Sends SIGTERM; returns the exit code."""
-        self._process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self) -> int:
-        """Waits for its end; returns the exit code."""
-        return self._process.wait(timeout=30)
-
-    def said(self) -> str:
-        """All that it and those before it in the same file have logged."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def __enter__(self) -> ProcessWorker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.running:
-            self.kill()
+    def __init__(
+        self, settings: Settings, log: Path, seconds_per_text: float = 0.0, program: str = "worker_program.py"
+    ) -> None:
+        super().__init__([str(ROOT / "tests" / program), str(seconds_per_text)], settings, log)
 
 
 def stored_counts(settings: Settings) -> Counts:

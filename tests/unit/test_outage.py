@@ -50,7 +50,7 @@ def test_an_outage_is_too_long_after_its_limit() -> None:
 
 @given(st.integers(0, 6))
 def test_start_up_does_a_step_again_until_it_is_done(failures: int) -> None:
-    """After a pause each time; a later step may wait as long again."""
+    """After a pause each time, of which others are told; a later step may wait as long again."""
     clock, tried = ManualClock(), 0
 
     def step() -> int:
@@ -62,7 +62,9 @@ def test_start_up_does_a_step_again_until_it_is_done(failures: int) -> None:
 
     outage = Outage(clock, 3600.0, draw=lambda: 1.0)
     began = clock.monotonic_seconds()
-    assert outlast(step, outage, clock) == failures + 1
+    told: list[TransientError] = []
+    assert outlast(step, outage, clock, told.append) == failures + 1
+    assert told == [GONE] * failures
     assert clock.monotonic_seconds() - began == sum(min(LONGEST_SECONDS, FIRST_SECONDS * 2**n) for n in range(failures))
     assert (outage.lasted_seconds, outage.cause) == (0.0, None)
 

@@ -31,8 +31,8 @@ COMPANIES = EntityIndex([("Apple", "AAPL"), ("Oracle", "ORCL")])
 class NotingTrends(MemoryTrends):
     """Notes when it applies; fails the calls whose numbers it is given."""
 
-    def __init__(self, events: list[str], failing: Sequence[int] = ()) -> None:
-        super().__init__()
+    def __init__(self, events: list[str], failing: Sequence[int], memory: MemoryStoryMemory) -> None:
+        super().__init__(memory=memory)
         self._events, self._failing, self._calls = events, set(failing), 0
 
     def apply(self, update: PartitionUpdate) -> ApplyOutcome:
@@ -53,13 +53,14 @@ class Path:
         self.events: list[str] = []
         self.registry = CollectorRegistry()
         self.sink, self.source = RecordingSink(self.events), RecordingSource(self.events)
-        self.trends = NotingTrends(self.events, failing)
+        memory = memory or MemoryStoryMemory()
+        self.trends = NotingTrends(self.events, failing, memory)
         self.classifier = WordClassifier()
         for partition in range(partitions):
             self.trends.assign(partition, 0)
         stages = Stages(
             decode=partial(decode, settings=IngestSettings(), entities=COMPANIES),
-            novelty=NoveltyIndex(memory or MemoryStoryMemory(), 72 * HOUR_MS),
+            novelty=NoveltyIndex(memory, 72 * HOUR_MS),
             classifier=self.classifier,
             sink=self.sink,
             trends=self.trends,

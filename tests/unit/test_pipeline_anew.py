@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.adapters.memory_novelty import MemoryStoryMemory
 from monitor.errors import TransientError
-from monitor.messages import NO_EPOCHS, Epochs, StoryClaim
+from monitor.messages import NO_EPOCHS, Epochs, StoryClaim, StoryRecord
 from tests.builders import batch
 from tests.unit.test_pipeline import Path, news
 
@@ -28,6 +28,41 @@ class OvertakenMemory(MemoryStoryMemory):
         meanwhile, self.meanwhile = self.meanwhile, lambda: None
         meanwhile()
         super().forget(claims, epochs)
+
+
+class ForgetfulMemory(MemoryStoryMemory):
+    """Forgets all right after claims were looked at once more, once."""
+
+    forgets = True
+
+    def look_up(
+        self, ids: Sequence[str], bands: Sequence[str]
+    ) -> tuple[list[StoryClaim | None], list[StoryRecord | None]]:
+        """See StoryMemory."""
+        found = super().look_up(ids, bands)
+        if ids and not bands and self.forgets:
+            self.forgets = False
+            for known in (self._claims, self._bands, self._stories, self._epochs):
+                known.clear()
+        return found
+
+
+@pytest.mark.parametrize("again", ["a reprint", "the same document"])
+def test_a_claim_that_is_lost_after_the_last_look_at_it_is_made_again_before_its_document_counts(again: str) -> None:
+    """Else what comes later would find no trace of it, and count as a story, or a document, of its own."""
+    path = Path(partitions=1, memory=ForgetfulMemory())
+    later = news("a") | ({"id": "b"} if again == "a reprint" else {})
+    with pytest.raises(TransientError) as caught:
+        path.process(batch([news("a")]))
+    assert (caught.value.reason, path.documents(), path.trends.partitions()[0].position) == ("redis_lost_writes", 0, 0)
+    path.process(batch([news("a")]))
+    path.process(batch([later], begin=1))
+    documents = 2 if again == "a reprint" else 1
+    assert (path.documents(), path.count("reprints"), path.count("repeated_documents")) == (
+        documents,
+        documents - 1,
+        2 - documents,
+    )
 
 
 @pytest.mark.parametrize("fails_first", [False, True], ids=["scored, then dead", "dead, then scored"])

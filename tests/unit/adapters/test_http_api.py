@@ -48,6 +48,11 @@ def beginning() -> Api:
     return api_over(trends_of([scored("a", "neutral", published_ms=NOW_MS - 2 * HOUR_MS)]))
 
 
+def told(answer: Answer) -> tuple[int, Any]:
+    """Status and JSON body."""
+    return answer.status, json.loads(answer.body)
+
+
 def strict(value: Any) -> Any:
     """What a browser reads: NaN and infinity are no JSON."""
     return json.loads(json.dumps(value, allow_nan=False))
@@ -179,14 +184,28 @@ def test_while_redis_is_away_nothing_is_answered_as_if_it_were_new() -> None:
             api.routes()[path]({})
     health: Answer = api.health({})
     assert health.status == 503
+    assert told(api.ready({})) == (
+        503,
+        {"status": "not ready", "missing": ["redis"], "why": "Redis can't be read"},
+    )
     assert surging().health({}).status == 200
+    assert told(surging().ready({})) == (200, {"status": "ready"})
 
 
-def test_before_the_first_snapshot_nothing_is_answered() -> None:
-    """The exporter has only just started."""
-    api = Api(SETTINGS, lambda: NOW_MS, lambda: None, lambda: None, lambda subject: pytest.fail("asked"), lambda *_: [])
-    assert api.health({}).status == 503
-    with pytest.raises(TransientError):
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [(None, "nothing has been read from Redis yet"), ("Redis at r:1 does not answer: refused",) * 2],
+    ids=["not asked yet", "asked in vain"],
+)
+def test_before_the_first_snapshot_it_is_alive_and_not_ready(failure: str | None, why: str) -> None:
+    """It says why on both routes, and answers no question about trends."""
+    api = Api(
+        SETTINGS, lambda: NOW_MS, lambda: None, lambda: failure, lambda subject: pytest.fail("asked"), lambda *_: []
+    )
+    starting = {"status": "starting", "missing": ["redis"], "why": why}
+    assert told(api.health({})) == (200, starting)
+    assert told(api.ready({})) == (503, starting)
+    with pytest.raises(TransientError, match=why):
         api.status({})
 
 
