@@ -75,7 +75,7 @@ class Checkpoint:
         self._meaning[range(len(labels)), meanings] = 1.0
         given = settings.sentiment_temperature if task == SENTIMENT else settings.topic_temperature
         self._task = task
-        self._temperature = _own_temperature(config, name) if given is None else given
+        self._temperature = exported_temperature(config, name) if given is None else given
         self._max_tokens = _max_tokens(config, self._tokenizer, settings.checkpoint_max_tokens)
         left = self._tokenizer.padding_side == "left"
         head = getattr(model, _HEAD, None)
@@ -171,6 +171,21 @@ class CheckpointPair:
         self._topic.observe(observer)
 
 
+def exported_temperature(config: Any, name: str) -> float:
+    """What `pipelines export` writes into config.json of a head; 1 for checkpoints of other makers.
+
+    Raises:
+        ConfigError: it is no number above 0; `name` says whose.
+    """
+    told = getattr(config, "calibration_temperature", 1.0)
+    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told > 0):
+        raise ConfigError(
+            f"{name}: config.json: calibration_temperature is {told!r}; a number above 0 is wanted",
+            reason="model_misfit",
+        )
+    return float(told)
+
+
 def _folder_of(name: str) -> Path:
     """The folder that a checkpoint is in; one named by a hub's name is fetched, or found in the hub's cache."""
     if Path(name).is_dir():
@@ -209,17 +224,6 @@ def _load(name: str, folder: Path) -> tuple[Any, Any]:
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise ConfigError(f"{name} has no fast tokenizer with a padding token", reason="model_misfit")
     return model.float().eval(), tokenizer
-
-
-def _own_temperature(config: Any, name: str) -> float:
-    """What `pipelines export` writes into config.json of a head; 1 for checkpoints of other makers."""
-    told = getattr(config, "calibration_temperature", 1.0)
-    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told > 0):
-        raise ConfigError(
-            f"{name}: config.json: calibration_temperature is {told!r}; a number above 0 is wanted",
-            reason="model_misfit",
-        )
-    return float(told)
 
 
 def _max_tokens(config: Any, tokenizer: Any, wanted: int) -> int:

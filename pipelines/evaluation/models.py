@@ -6,7 +6,6 @@ Guarantees: weights come from safetensors alone, and none of them is missing.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from monitor.adapters.checkpoint_pair import exported_temperature
 from monitor.adapters.torch_classifier import default_model_folder
 from monitor.adapters.two_head_model import HEADS, load_model
 from monitor.errors import ConfigError
@@ -133,16 +133,8 @@ def _plain(folder: Path, task: str | None, device: torch.device, renames: LabelN
         return {task: network(input_ids=ids, attention_mask=mask, **types).logits}
 
     checkpoint = _plain_checkpoint(folder, network, {task: names})
-    temperatures = {task: _own_temperature(folder, network.config)}
+    temperatures = {task: exported_temperature(network.config, str(folder))}
     return TextModel(checkpoint, temperatures, False, forward, int(network.config.pad_token_id or 0), device)
-
-
-def _own_temperature(folder: Path, config: Any) -> float:
-    """What `pipelines export` writes into config.json of a head; 1 for checkpoints of other makers, as where it serves."""
-    told = getattr(config, "calibration_temperature", 1.0)
-    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told > 0):
-        raise ConfigError(f"{folder}: config.json: calibration_temperature is {told!r}; a number above 0 is wanted")
-    return float(told)
 
 
 def _tagger(folder: Path, device: torch.device, renames: LabelNames) -> TagModel:
