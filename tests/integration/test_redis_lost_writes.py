@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import redis
 from kafka import KafkaAdminClient
 
 from monitor.adapters.kafka_connection import ensure_topics
@@ -53,7 +54,9 @@ def settings(make_settings: SettingsFactory, own_valkey: EmbeddedValkey, admin: 
 
 @pytest.fixture
 def append_only_file(tmp_path: Path, own_valkey: EmbeddedValkey) -> Path:
-    """Where that Redis writes."""
+    """Where that Redis writes, each command before it answers, so that a length of it says what had been answered."""
+    with redis.Redis.from_url(own_valkey.url) as client:
+        client.config_set("appendfsync", "always")
     (path,) = tmp_path.glob("own-valkey/valkey/appendonlydir/*.incr.aof")
     return path
 
