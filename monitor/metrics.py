@@ -71,7 +71,7 @@ class WorkerMetrics:
         )
         self.draining = gauge("sentiment_worker_draining", "1 while a worker that was told to stop finishes its work.")
         self.paused = gauge("sentiment_paused_partitions", "Partitions not fetched from, because queues are full.")
-        stuck = "How long the loop or a round has not moved, beyond kafka.max_poll_interval_seconds; 0 before that."
+        stuck = "How long loop, round or loading has not moved, beyond kafka.max_poll_interval_seconds; 0 before that."
         self.stuck = gauge("sentiment_stuck_seconds", stuck)
         self.queue_rounds = gauge("sentiment_queue_rounds", "Rounds on their way, by what they wait for.", ["stage"])
         self.queue_records = gauge("sentiment_queue_records", "Records on their way, by what they wait for.", ["stage"])

@@ -82,8 +82,8 @@ class _BrokerSettings(_Section):
         ge=10,
         le=3600,
         description=(
-            "Silence of a worker's loop after which it loses its partitions; with this long in one round or one turn "
-            "/healthz calls it stuck."
+            "Silence of a worker's loop after which it loses its partitions; with this long in one round or one turn, "
+            "or in loading the models, /healthz calls it stuck."
         ),
     )
     connect_timeout_seconds: float = Field(
