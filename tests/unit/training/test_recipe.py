@@ -40,6 +40,7 @@ def test_the_least_recipe_is_enough(tmp_path: Path) -> None:
         ('name = "a"\nversion = "1"\nencoder = "e"\n', r"r\.toml: train: Field required"),
         ('tasks = ["ner"]\n' + LEAST + "[loop]\nepochs = 0\n", "0 is not for ner"),
         (LEAST.replace("f.csv", "own/en_blind.csv"), r"own/en_blind\.csv: measures and never teaches"),
+        (LEAST.replace("f.csv", "own/en_development.csv"), r"own/en_development\.csv: measures and never teaches"),
         (LEAST.replace("f.csv", "own/../own/zh_headlines_blind.csv"), "measures and never teaches"),
     ],
 )
