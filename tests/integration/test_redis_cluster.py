@@ -334,6 +334,22 @@ def test_a_cluster_is_told_from_one_server(valkey_cluster: ValkeyCluster, name: 
             deque((trends.assign(partition, 0) for partition in range(16)), maxlen=0)
 
 
+def test_a_server_that_keeps_claims_and_trends_apart_is_told_when_a_partition_is_taken(
+    valkey_cluster: ValkeyCluster, name: str
+) -> None:
+    """Each key is there, as behind a proxy that spreads them over servers; one script may not see both kinds."""
+    node = valkey_cluster.master_of(RedisKeys(name).epochs())
+    prefix = next(
+        one for i in range(99) if valkey_cluster.master_of(RedisKeys(one := f"{name}-{i}").partitions()) is node
+    )
+    keys = RedisKeys(prefix)
+    partition = next(number for number in range(99) if valkey_cluster.master_of(keys.state(number)) is node)
+    with connect(url=f"redis://{LOOPBACK}:{node.port}") as client:
+        with pytest.raises(ConfigError, match=r"redis\.cluster is false.*same slot"):
+            RedisTrends(client, prefix, TrendSettings()).assign(partition, 0)
+        assert not client.exists(keys.state(partition))
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
