@@ -293,12 +293,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class PartitionUpdate:
-    """Everything that a batch changes in the trends, applied with its offsets in one atomic step.
-
-    Attributes:
-        copies: (published_ms, story id) of each reprint.
-        claims: those that decided what is counted, as they stood when they were looked up last.
-    """
+    """Everything that a batch changes in the trends, applied with its offsets in one atomic step."""
 
     partition: int
     epoch: int
@@ -306,9 +301,9 @@ class PartitionUpdate:
     end: int
     counts: Mapping[Bucket, Mapping[Cell, int]]
     evidence: tuple[tuple[Subject, Evidence], ...] = ()
-    copies: tuple[tuple[int, str], ...] = ()
+    copies: tuple[tuple[int, str], ...] = ()  # (published_ms, story id) of each reprint
     last_published_ms: int = 0
-    claims: tuple[StoryClaim, ...] = ()
+    claims: tuple[StoryClaim, ...] = ()  # those that decided what is counted, as they were looked up last
 
 
 class ApplyResult(StrEnum):
