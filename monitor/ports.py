@@ -97,7 +97,8 @@ class StoryMemory(Protocol):
         An earlier claim for the same document stands. None means that since `look_up` one of a new story's bands was
         taken, a reprint's story was forgotten, or so was the claim itself if it was `known`: decide again. In the same
         step `epochs`, those of the partitions that the documents were read from, are kept where they are newer: from then
-        on no claim can be taken back in an older.
+        on no claim can be taken back in an older, and none that is made in an older is kept. It is answered as if it were;
+        its document is not applied.
         """
 
     def forget(self, claims: Sequence[StoryClaim], epochs: Epochs = NO_EPOCHS) -> None:

@@ -179,6 +179,33 @@ def test_the_newest_epoch_of_each_partition_counts(memory: StoryMemory) -> None:
     assert memory.look_up(["a", "b"], []) == ([standing(claim), None], [])
 
 
+def test_a_claim_made_in_an_older_epoch_than_its_partition_was_asked_for_in_is_answered_and_not_kept(
+    memory: StoryMemory,
+) -> None:
+    """Neither a story's, with its bands, nor a reprint's; what stands for the document is answered all the same."""
+    original, reprint, other = first("a", ("0:x",), origin="3:7"), StoryClaim("b", "3:8", "a"), first("c", ("1:y",))
+    memory.remember([original], {3: 10, 0: 1})
+    late, copy = first("d", ("2:z",), origin="3:9"), first("a", ("4:w",), origin="3:9")
+    assert memory.remember([late, reprint, copy, other], {3: 9, 0: 1}) == [
+        standing(late),
+        reprint,
+        standing(original),
+        standing(other),
+    ]
+    assert memory.look_up(["b", "c", "d"], ["1:y", "2:z"]) == ([None, standing(other), None], [other.record, None])
+    assert memory.known_stories(["a", "c", "d"]) == {"a", "c"}
+
+
+def test_a_band_that_leads_to_a_story_that_is_gone_matches_nothing(memory: StoryMemory) -> None:
+    """It was forgotten by the bands of another copy, whose words differ; a newer story takes the band over."""
+    memory.remember([first("a", ("0:x",), origin="0:9")])
+    memory.forget([StoryClaim("a", "0:9", "a", bands=("1:y",))])
+    (record,) = memory.look_up([], ["0:x"])[1]
+    assert record == StoryRecord("a", 0, b"\0\0\0\0")
+    newer = first("b", ("0:x",), seen=("a",))
+    assert memory.remember([newer]) == [standing(newer)]
+
+
 def test_epochs_are_kept_as_long_as_the_claims_that_they_guard(redis_client: redis.Redis, name: str) -> None:
     """And are one field a partition."""
     memory, key = RedisStoryMemory(redis_client, name, HORIZON_SECONDS), RedisKeys(name).epochs()

@@ -5,7 +5,11 @@
 -- seen: what each led to, if any led to a story, known: whether it was found and not made}], then each claim's sketch.
 -- Returns per claim what stands, or false: decide again. Only the first write can be refused for lack of memory, and
 -- refuses all; EXPIRE never is, and must not come first.
+-- A claim of a partition that another worker has asked for in a newer epoch is answered and not stored: its maker was
+-- frozen, and could never take it back if the document turns out unscorable.
 local ttl = tonumber(ARGV[1])
+local epochs, newest = cjson.decode(ARGV[2]), {}
+for partition in pairs(epochs) do newest[partition] = tonumber(redis.call('HGET', KEYS[1], partition) or 0) end
 local standing, at = {}, 2
 for i, claim in ipairs(cjson.decode(ARGV[3])) do
   local document, story, bands = KEYS[at], KEYS[at + 1], claim.bands
@@ -17,7 +21,10 @@ for i, claim in ipairs(cjson.decode(ARGV[3])) do
     for j = 1, bands do
       if (held[2 + j] or '') ~= (seen[j] or '') then free = false break end
     end
-    if free then
+    local partition = string.match(claim.claim, '\31(%d+):%d+$')
+    if free and (epochs[partition] or 0) < (newest[partition] or 0) then
+      standing[i] = claim.claim
+    elseif free then
       redis.call('SET', document, claim.claim, 'EX', ttl)
       if bands == 0 then
         redis.call('EXPIRE', story, 2 * ttl)
@@ -34,8 +41,8 @@ for i, claim in ipairs(cjson.decode(ARGV[3])) do
 end
 -- From here on `forget` takes no claim of these partitions back in an older epoch, the ones that stood already among them.
 -- No claim outlives the epoch that guards it.
-for partition, epoch in pairs(cjson.decode(ARGV[2])) do
-  if epoch > tonumber(redis.call('HGET', KEYS[1], partition) or 0) then redis.call('HSET', KEYS[1], partition, epoch) end
+for partition, epoch in pairs(epochs) do
+  if epoch > newest[partition] then redis.call('HSET', KEYS[1], partition, epoch) end
   redis.call('EXPIRE', KEYS[1], ttl)
 end
 return standing

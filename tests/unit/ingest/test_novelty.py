@@ -272,6 +272,34 @@ def test_a_worker_of_an_older_epoch_takes_no_claim_from_further_on() -> None:
     assert novelty.assign([document("a", origin="0:2")], {0: 1}) == [Story("a", False, True)]
 
 
+def test_a_copy_that_is_replaced_by_one_of_other_words_leaves_nothing_to_join() -> None:
+    """Its bands still lead to the story that went with it; who comes by them begins one of its own."""
+    novelty = index()
+    novelty.assign([document("a", title=HEADLINES[0], origin="0:10")])
+    earlier = document("a", title=HEADLINES[3], origin="0:2")
+    assert novelty.assign([earlier]) == [Story("a", True)]
+    novelty.release([earlier])
+    assert novelty.assign([document("b", title=HEADLINES[0])]) == [Story("b", True)]
+
+
+def test_a_worker_of_an_older_epoch_claims_nothing_for_good() -> None:
+    """Frozen while another one gave its document up, it could not take the claim back, and no replay would count."""
+    novelty = index()
+    failed, reprint, replay = (
+        document("a", title=HEADLINES[0], origin="0:2"),
+        document("b", title=HEADLINES[1], origin="0:3"),
+        document("a", title=HEADLINES[0], origin="0:10"),
+    )
+    novelty.assign([failed], {0: 2})
+    novelty.release([failed], {0: 2})
+    late = novelty.assign([failed, reprint], {0: 1})
+    assert [story.repeated for story in late] == [False, False]
+    novelty.release([failed], {0: 1})
+    with pytest.raises(TransientError, match="not remembered"):
+        novelty.confirm([reprint], late[1:])
+    assert novelty.assign([replay], {0: 2}) == [Story("a", True)]
+
+
 @pytest.mark.parametrize("failed", [0, 1], ids=["a story's first", "a reprint"])
 @pytest.mark.parametrize("offset", ["0:50", "1:50"])
 def test_a_claim_that_is_released_while_a_copy_asks_for_it_is_the_copys(failed: int, offset: str) -> None:
