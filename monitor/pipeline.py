@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from monitor.classify.isolate import classify_isolating
-from monitor.errors import ClassifierError, InvalidMessageError
+from monitor.errors import ClassifierError, InvalidMessageError, TransientError
 from monitor.ingest.novelty import NoveltyIndex
 from monitor.messages import (
+    ApplyOutcome,
     ApplyResult,
     DeadLetter,
     Document,
@@ -155,17 +156,22 @@ class Pipeline:
         """Publishes, applies and commits a scored round; what `source` no longer holds is left out.
 
         Raises:
-            TransientError: an outside system failed for now. Some partitions may have been applied; the caller starts over
-                from where they are applied as far as it knows, and what was applied is refused the second time.
+            TransientError: an outside system failed for now. Some partitions have been applied, and are committed; the one
+                whose step failed may be, and is taken anew. The caller starts over from where they are applied.
         """
         current = [item for item in work if source.holds(item.batch)]
         self._metrics.abandoned.inc(_records(work) - _records(current))
         self._settle(current)
         self._publish(current)
         self._confirm(current)
-        applied = {item.batch.partition: item.batch.end for item in current if self._apply(item, source)}
-        with self._timed("commit", len(applied)):
-            source.commit(applied)
+        applied: dict[int, int] = {}
+        try:
+            for item in current:
+                if self._apply(item, source):
+                    applied[item.batch.partition] = item.batch.end
+        finally:  # what was applied must not be read again because another partition's step failed
+            with self._timed("commit", len(applied)):
+                source.commit(applied)
 
     def _decode(self, item: Work) -> None:
         decode = self._stages.decode
@@ -202,7 +208,8 @@ class Pipeline:
             outcomes = []
             for item in work:
                 held = item.batch.partition, item.batch.epoch
-                before = self._published.get(held, {})
+                # The epoch before, if it was this worker's too: nobody has published in between.
+                before = self._published.get(held) or self._published.get((held[0], held[1] - 1), {})
                 told = {_offset_of(scored): scored for scored in item.scored if not scored.story.repeated}
                 dead = {letter.record.offset: letter for letter in item.dead}
                 now: dict[int, _Outcome] = {at: (scored.story, scored.score) for at, scored in told.items()}
@@ -221,6 +228,13 @@ class Pipeline:
         for item in work:
             item.claims = [next(claims) for _ in item.scored]
 
+    def _step(self, update: PartitionUpdate, source: Source) -> ApplyOutcome:
+        try:
+            return self._stages.trends.apply(update)
+        except TransientError:
+            source.doubt(update.partition)
+            raise
+
     def _apply(self, item: Work, source: Source) -> bool:
         batch = item.batch
         contribution = contribution_of(item.scored, self._settings)
@@ -236,7 +250,7 @@ class Pipeline:
             claims=tuple(item.claims),
         )
         with self._timed("apply", len(batch.records)):
-            outcome = self._stages.trends.apply(update)
+            outcome = self._step(update, source)
         for held in [held for held in self._published if held[0] == batch.partition]:
             del self._published[held]  # applied, or let go of
         if outcome.result is ApplyResult.APPLIED:

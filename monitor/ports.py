@@ -56,6 +56,12 @@ class Source(Protocol):
     def release(self, partition: int) -> None:
         """Forgets a partition whose epoch is stale; it is taken anew if it still belongs to this worker."""
 
+    def doubt(self, partition: int) -> None:
+        """Takes a partition anew before it is read on: whether its last batch was applied is not known.
+
+        Read once more, records that were applied could give claims back that are counted on.
+        """
+
     def commit(self, positions: Mapping[int, int]) -> None:
         """Notes how far each partition is applied, and tells the broker, for watching lag only."""
 

@@ -128,6 +128,10 @@ class RecordingSource:
         """Notes it."""
         self.events.append(f"release {partition}")
 
+    def doubt(self, partition: int) -> None:
+        """Notes it."""
+        self.events.append(f"doubt {partition}")
+
     def commit(self, positions: Mapping[int, int]) -> None:
         """Notes it."""
         self.events.append("commit")

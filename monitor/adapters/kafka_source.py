@@ -34,12 +34,13 @@ _PARTITION_FETCH_BYTES = 2**20
 
 @dataclass(slots=True)
 class _Held:
-    """A partition of ours: what is read next, what is applied next, and how often it was rewound."""
+    """A partition of ours: what is read next, what is applied next, how often it was rewound, and if that is in doubt."""
 
     epoch: int
     position: int
     applied: int
     reading: int = 0
+    doubted: bool = False
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
@@ -137,13 +138,16 @@ class KafkaSource:
                     self._commit()
                 polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=limit)
                 assigned = {tp.partition for tp in self._consumer.assignment()}
-            return self._batches(polled, set() if self._rebalances.under_way else assigned)
+            batches = self._batches(polled, set() if self._rebalances.under_way else assigned)
         except TransientError:
             # What was polled is handed to nobody, and who has which partition now is not known: every one is opened anew,
             # at its stored position.
             for partition in list(self._held):
                 self.release(partition)
             raise
+        if not self._held_back:  # in an outage polls go on, and bring nothing
+            self._take_doubted()
+        return batches
 
     def holds(self, batch: PartitionBatch) -> bool:
         """See Source."""
@@ -172,6 +176,11 @@ class KafkaSource:
         if self._held.pop(partition, None) is not None:
             self._told.pop(partition, None)
             self._on_lag(partition, None)
+
+    def doubt(self, partition: int) -> None:
+        """See Source. It stays this worker's: its lag is told on."""
+        if (held := self._held.get(partition)) is not None:
+            held.doubted = True
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """See Source; a commit to the broker that fails is of no consequence."""
@@ -230,10 +239,16 @@ class KafkaSource:
         batches = []
         for tp, messages in polled.items():
             # What was polled before a partition was opened was read from the wrong place.
-            if tp.partition in self._held and tp.partition not in opened and messages:
+            held = self._held.get(tp.partition)
+            if held is not None and not held.doubted and tp.partition not in opened and messages:
                 batches.append(self._batch(tp, messages))
         self._report_lag()
         return batches
+
+    def _take_doubted(self) -> None:
+        """After the poll: what another member has by now is not taken from it."""
+        for partition in sorted(partition for partition, held in self._held.items() if held.doubted):
+            self._open(partition)
 
     def _report_lag(self) -> None:
         for partition, held in self._held.items():

@@ -229,6 +229,30 @@ def test_a_batch_that_was_read_before_a_rewind_counts_no_longer(make_reader: Cal
     assert not reader.source.holds(again)
 
 
+def test_a_partition_in_doubt_is_taken_anew_before_it_is_read_on(make_reader: Callable[..., Reader]) -> None:
+    """Where the store says, in a new epoch; while the store is away it brings nothing, and is this worker's all the same."""
+    reader = make_reader(max_poll_records=5)
+    send(reader, 20)
+    (first,) = eventually(lambda: reader.source.poll(POLL_SECONDS), "a batch")
+    reader.trends.apply(PartitionUpdate(0, first.epoch, first.begin, first.end, {}))  # and the answer gets lost
+    reader.batches.append(first)
+    reader.source.doubt(0)
+    reader.source.start_over()
+    reader.failing.add(0)
+    reader.source.hold_back(True)
+    assert reader.source.poll(POLL_SECONDS) == []
+    reader.source.hold_back(False)
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            reader.source.poll(POLL_SECONDS)
+        assert 0 in reader.source.partitions
+    reader.source.check()
+    assert reader.lags[0] == 20
+    reader.failing.clear()
+    read_until(reader, wanted(20))
+    assert [batch.epoch - first.epoch for batch in reader.batches] == [0, 1, 1, 1]
+
+
 def test_a_stale_holder_that_lets_go_takes_the_partition_anew(make_reader: Callable[..., Reader]) -> None:
     """After `release` the next poll asks for a new epoch and reads on from the stored position."""
     reader = make_reader()

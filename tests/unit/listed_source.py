@@ -90,6 +90,10 @@ class ListedSource:
         """See Source; also a rebalance that takes the partition away and gives it back."""
         self._held.pop(partition, None)
 
+    def doubt(self, partition: int) -> None:
+        """See Source."""
+        self.release(partition)
+
     def commit(self, positions: Mapping[int, int]) -> None:
         """See Source."""
         for partition, position in positions.items():

@@ -241,12 +241,14 @@ def test_when_applying_fails_half_way_the_first_half_is_refused_the_second_time(
     with pytest.raises(TransientError):
         path.process(*batches)
     assert path.documents() == 1
+    assert path.events[-4:] == ["flush", "apply 0", "doubt 1", "commit"]
+    assert path.source.committed == {0: 1}  # the source reads on behind it
     path.process(*batches)
     assert path.documents() == 2
     assert path.count("refused_updates", result="already_applied") == 1
     assert path.count("documents", kind="news", language="en") == 2
     assert path.events[-4:] == ["apply 0", "rewind 0 to 1", "apply 1", "commit"]
-    assert path.source.committed == {1: 1}
+    assert path.source.committed == {0: 1, 1: 1}
 
 
 def test_a_batch_that_begins_past_the_stored_position_leads_back_to_it() -> None:

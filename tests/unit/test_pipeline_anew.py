@@ -93,6 +93,18 @@ def test_a_batch_that_comes_again_is_published_once() -> None:
     assert ([one.document.id for one in path.sink.scored], len(path.sink.dead)) == (["a"], 1)
 
 
+@pytest.mark.parametrize(("takings", "times"), [(1, 1), (2, 2)], ids=["by this worker", "by another in between"])
+def test_a_batch_of_a_partition_that_was_taken_anew_is_published_once(takings: int, times: int) -> None:
+    """Unless another worker had the partition in between, and may have published something else."""
+    path = Path(failing=[1], partitions=1)
+    with pytest.raises(TransientError):
+        path.process(batch([news("a"), b"no json"]))
+    for _ in range(takings):
+        path.trends.assign(0, 0)
+    path.process(batch([news("a"), b"no json"], epoch=1 + takings))
+    assert (len(path.sink.scored), len(path.sink.dead), path.documents()) == (times, times, 1)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1, max_size=10),
     st.integers(1, 4),
