@@ -163,7 +163,7 @@ class Pipeline:
         self._metrics.abandoned.inc(_records(work) - _records(current))
         self._settle(current)
         self._publish(current)
-        self._confirm(current)
+        self._confirm(current, source)
         applied: dict[int, int] = {}
         try:
             for item in current:
@@ -221,10 +221,19 @@ class Pipeline:
             self._stages.sink.flush()
             self._published.update(outcomes)
 
-    def _confirm(self, work: Sequence[Work]) -> None:
-        """Raises TransientError if a claim is gone that what is to be applied was decided by: it is decided anew."""
+    def _confirm(self, work: Sequence[Work], source: Source) -> None:
+        """Raises TransientError if a claim is gone that what is to be applied was decided by: it is decided anew.
+
+        In a new epoch: in one that is over no claim is kept, and the step, which would say so, is never come to.
+        """
         scored = [scored for item in work for scored in item.scored]
-        claims = iter(self._stages.novelty.confirm([one.document for one in scored], [one.story for one in scored]))
+        documents, stories = [one.document for one in scored], [one.story for one in scored]
+        try:
+            claims = iter(self._stages.novelty.confirm(documents, stories))
+        except TransientError:
+            for item in work:
+                source.doubt(item.batch.partition)
+            raise
         for item in work:
             item.claims = [next(claims) for _ in item.scored]
 

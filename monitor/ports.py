@@ -57,7 +57,7 @@ class Source(Protocol):
         """Forgets a partition whose epoch is stale; it is taken anew if it still belongs to this worker."""
 
     def doubt(self, partition: int) -> None:
-        """Takes a partition anew before it is read on: whether its last batch was applied is not known.
+        """Takes a partition anew before it is read on: its last batch may be applied, or its epoch over.
 
         Read once more, records that were applied could give claims back that are counted on.
         """

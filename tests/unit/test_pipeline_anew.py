@@ -65,6 +65,20 @@ def test_a_claim_that_is_lost_after_the_last_look_at_it_is_made_again_before_its
     )
 
 
+def test_a_worker_whose_epoch_is_over_takes_its_partition_anew_instead_of_trying_for_ever() -> None:
+    """Its claims are not kept, and the step that would refuse it is never come to."""
+    memory = MemoryStoryMemory()
+    path = Path(partitions=1, memory=memory)
+    memory.remember([StoryClaim("other", "0:9", "other", StoryRecord("other", 1, b""))], {0: 2})  # by another worker
+    with pytest.raises(TransientError):
+        path.process(batch([news("a")]))
+    assert path.events[-1] == "doubt 0"
+    for _ in range(2):
+        path.trends.assign(0, 0)
+    path.process(batch([news("a")], epoch=3))
+    assert path.documents() == 1
+
+
 @pytest.mark.parametrize("fails_first", [False, True], ids=["scored, then dead", "dead, then scored"])
 def test_a_record_is_published_as_what_it_is_applied_as(fails_first: bool) -> None:
     """Also where the model changes its mind between attempts: none is applied past, counted nowhere and told nowhere."""
