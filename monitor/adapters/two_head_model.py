@@ -185,6 +185,14 @@ def positions_of(config: PretrainedConfig) -> int:
     return int(config.max_position_embeddings) - 2 * (config.model_type in _POSITIONS_BEHIND_PADDING)
 
 
+def round_as_saved(model: nn.Module) -> None:
+    """Rounds the weights to what `save_model` keeps of them, so that what is measured afterwards is what is loaded."""
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half())
+
+
 def save_model(model: TwoHeadModel, heads: dict[str, Any], folder: Path) -> None:
     """Writes the weights as float16 safetensors beside the encoder's config and heads.json."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
+from monitor.adapters.two_head_model import round_as_saved
 from pipelines.datasets.examples import Example, TaggedSentence
 from pipelines.datasets.load import load_tagged
 from pipelines.datasets.splits import split_by_cluster
@@ -60,6 +61,7 @@ def run_tagging(recipe: Recipe, options: RunOptions, command: str) -> dict[str, 
         model, prefix, encoded, judged, pad_id, recipe, options, lambda: _entity_f1(model, judged, names, pad_id)
     )
     model.cpu()
+    round_as_saved(model)
     told = {
         "name": recipe.name,
         "version": recipe.version,

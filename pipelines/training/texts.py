@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from monitor.adapters.two_head_model import save_model
+from monitor.adapters.two_head_model import round_as_saved, save_model
 from monitor.errors import ConfigError
 from pipelines.datasets.examples import SENTIMENTS, Example, as_served
 from pipelines.datasets.splits import split_by_cluster
@@ -47,7 +47,9 @@ def run_texts(recipe: Recipe, options: RunOptions, command: str) -> dict[str, An
     encoded = taught_rows(encoded, seen, options.teacher, names)
     judged = text_rows(tokenizer, kept, names, recipe.train_tokens)
     scores = tune(model, model.prefix, encoded, judged, judge.pad_id, recipe, options, lambda: judge.macro_f1(kept))
+    round_as_saved(model)
     calibration = judge.calibrate(kept)
+    round_as_saved(model)  # a bias per class was added
     temperatures = {task: found.temperature for task, found in calibration.items()}
     heads = {
         **recipe.model_dump(include={"name", "version", "language", "max_tokens", "enabled"}),

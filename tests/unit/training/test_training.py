@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from monitor.adapters.two_head_model import load_model
 from monitor.errors import ClassifierError, ConfigError
 from monitor.messages import SENTIMENTS, ModelInput, Score
 from monitor.settings import ClassifierSettings
+from pipelines.datasets.examples import Example
+from pipelines.training import texts
+from pipelines.training.judge import Judge
 from pipelines.training.run import RunOptions, run_recipe
 
 SMALL = """
@@ -104,6 +107,26 @@ def test_what_was_saved_is_what_was_held_out(trained: Path, data_folder: Path) -
     assert all(0.25 <= head["temperature"] <= 8 for head in heads["heads"].values())
     card = (trained / "README.md").read_text()
     assert heads["trained_on"][0]["sha256"] in card
+
+
+def test_held_out_figures_are_of_the_weights_that_are_read_again(
+    trained: Path, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is calibrated and judged is rounded already to what is saved, also where a bias per class was added."""
+    judged: list[dict[str, torch.Tensor]] = []
+
+    class Noting(Judge):
+        def figures(self, rows: Sequence[Example], temperatures: dict[str, float]) -> dict[str, Any]:
+            judged.append({name: value.clone() for name, value in self._model.state_dict().items()})
+            return super().figures(rows, temperatures)
+
+    monkeypatch.setattr(texts, "Judge", Noting)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f"class_bias = true\n{(data_folder / 'recipe.toml').read_text()}")
+    run_recipe(recipe, RunOptions(data_folder, tmp_path / "out", str(trained)))
+    saved = load_model(tmp_path / "out")[0].state_dict()
+    assert judged
+    assert all(torch.equal(value, saved[name]) for name, value in judged[0].items())
 
 
 @pytest.mark.parametrize("budget", [128, 4096])
