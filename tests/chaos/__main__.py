@@ -1,7 +1,8 @@
 """`make chaos`: kills workers, brokers and Redis at random under load, counts again, prints a table.
 
 Exit code 0 only if nothing was lost, nothing counted twice and no worker ended otherwise than it should; with --sabotage,
-where the workers have no fences, or each remembers for itself what it has seen, only if that was found out.
+where the workers have no fences, or each remembers for itself what it has seen, or gives back claims that others count on,
+only if that was found out.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from rich.table import Table
 from tests.benchmarks.machine import describe_machine
 from tests.chaos.arenas import Arena, ClusterArena, SingleArena
 from tests.chaos.campaign import Campaign, Outcome
-from tests.chaos.fleet import FORGETFUL, UNFENCED
+from tests.chaos.fleet import FORGETFUL, GENEROUS, UNFENCED
 from tests.chaos.recount import share_of
 
-# By what is broken: what happens then. Workers without fences are found when they wake up after others have taken over,
-# those that remember for themselves as soon as there are two.
-_SABOTAGE = {"fences": "worker_frozen", "memory": "worker_added"}
+# By what is broken: what happens then. Workers without fences, and those that give back claims, are found when they wake up
+# after others have taken over, those that remember for themselves as soon as there are two.
+_SABOTAGE = {"claims": "worker_frozen", "fences": "worker_frozen", "memory": "worker_added"}
 
 
 def main() -> int:
@@ -73,7 +74,7 @@ def _arguments() -> argparse.Namespace:
         nargs="?",
         const="fences",
         choices=sorted(_SABOTAGE),
-        help="workers without fences (default), or without a memory in common, which must be found out",
+        help="workers without fences (default), without a memory in common, or whose claims have none: to be found out",
     )
     args = parser.parse_args()
     if args.events < 1 or not 0 <= args.clusters <= 1 or args.rate <= 0:
@@ -104,11 +105,12 @@ def _run(
 
 
 def _saboteurs(arena: Arena, seed: int, say: Callable[[str], None], args: argparse.Namespace) -> Campaign:
-    """Without fences they mostly have a batch in hand, and time enough to wake up with it one after another."""
+    """Where an epoch is to be over they mostly have a batch in hand, and time enough to wake up with it one after another."""
     if args.sabotage == "memory":
         return Campaign(arena, seed, say, rate=args.rate, program=FORGETFUL)
+    program = GENEROUS if args.sabotage == "claims" else UNFENCED
     return Campaign(
-        arena, seed, say, rate=args.rate, workers=3, program=UNFENCED, seconds_per_text=0.004, most_waiting=0
+        arena, seed, say, rate=args.rate, workers=3, program=program, seconds_per_text=0.004, most_waiting=0
     )
 
 
@@ -126,6 +128,7 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
             "repeated": wanted.repeated,
             "scattered_documents": wanted.scattered_documents,
             "scattered_stories": wanted.scattered_stories,
+            "marked": len(wanted.counts.marked),
             "unreadable": len(wanted.unreadable),
             "unscorable": len(wanted.unscorable),
             "absent": wanted.absent,
@@ -167,7 +170,8 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
         console.print(
             f"{outcome.arena}: {outcome.seconds:.0f} s, {wanted.records:,} records, {wanted.repeated} of them a document"
             f" once more, {len(wanted.unreadable)} unreadable, {len(wanted.unscorable)} unscorable;"
-            f" {wanted.scattered_documents} documents and {wanted.scattered_stories} stories are in several partitions;"
+            f" {wanted.scattered_documents} documents and {wanted.scattered_stories} stories are in several partitions,"
+            f" {len(wanted.counts.marked)} documents have counters of their own;"
             f" {logged}",
             highlight=False,
         )

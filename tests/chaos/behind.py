@@ -17,6 +17,7 @@ from monitor.adapters import redis_connection
 from monitor.messages import Evidence, Subject
 from monitor.settings import Settings, TrendSettings
 from tests.chaos.expected import Stories, Told
+from tests.chaos.marks import is_mark, own_name
 from tests.headlines import Headline
 from tests.keyword_classifier import PROBABILITIES
 
@@ -108,12 +109,13 @@ class _Comparison:
         elif hour[0] not in told.places:
             yield f"{hour} {subject}: {evidence.story_id} is kept, which was never there"
         else:
-            self._found[self._root_of[evidence.story_id]][subject].append((hour[0], evidence.story_id))
+            root = self._root_of[evidence.story_id]
+            self._found[root][_whose(subject, root)].append((hour[0], evidence.story_id))
 
     def _judge(self, root: str, members: Mapping[str, Told]) -> Iterator[str]:
         found, again = self._found[root], self._again[root]
         headline = next(iter(members.values())).headline
-        for subject in _subjects(headline):
+        for subject in [_whose(subject, root) for subject in _subjects(headline)]:
             if len(found[subject]) > 1:
                 yield f"story {root}: kept {len(found[subject])} times for {subject}: {found[subject]}"
             elif not found[subject] and not any(self._may_be_cut(told, subject) for told in members.values()):
@@ -175,3 +177,8 @@ def _is_negative(headline: Headline) -> bool:
 
 def _subjects(headline: Headline) -> list[Subject]:
     return [("all", "all"), ("topic", headline.topic), *(("entity", ticker) for ticker in headline.tickers)]
+
+
+def _whose(subject: Subject, story: str) -> Subject:
+    """The subject; the story's own, if it is the mark of a document that may have begun it."""
+    return ("entity", own_name(story)) if is_mark(subject[1]) else subject

@@ -18,13 +18,15 @@ from kafka import errors as kafka_errors
 
 from monitor.adapters.system_clock import SystemClock
 from tests.chaos.copies import Message, Scatter
-from tests.headlines import UNREADABLE, Headline, headlines
+from tests.headlines import HOUR_MS, UNREADABLE, Headline, headlines
 
 _CHUNK = 2_000
 _TICK_SECONDS = 0.05
 _UNREADABLE_SHARE = 0.02
 _REPEATED_SHARE = 0.01
 _CLOSE_SECONDS = 5
+# No headline is older.
+_OLDEST_MS = 31 * HOUR_MS
 # The longest message would make most of the traffic; its reason is tested elsewhere.
 BAD = tuple(value for reason, value in UNREADABLE.items() if reason != "oversized")
 
@@ -83,10 +85,11 @@ class Feed:
     def _write(self, seed: int) -> Iterator[Message]:
         """Documents without end, reprints and unscorable ones among them, with some twice and some that can't be read."""
         draw = random.Random(seed)
-        scatter = Scatter(random.Random(seed + 1))
         end_ms = self._clock.now_ms()
+        scatter = Scatter(random.Random(seed + 1), end_ms - _OLDEST_MS)
         for chunk in range(1_000_000):
-            for headline in headlines(_CHUNK, end_ms, seed=draw.randrange(2**32), name=f"c{chunk}"):
+            for drawn in headlines(_CHUNK, end_ms, seed=draw.randrange(2**32), name=f"c{chunk}"):
+                headline = scatter.marked(drawn)
                 self.told[headline.id] = headline
                 yield headline.key, headline.message
                 if draw.random() < _REPEATED_SHARE:

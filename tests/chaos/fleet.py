@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 FENCED = ROOT / "tests" / "worker_program.py"
 UNFENCED = ROOT / "tests" / "chaos" / "unfenced_worker.py"
 FORGETFUL = ROOT / "tests" / "chaos" / "forgetful_worker.py"
+GENEROUS = ROOT / "tests" / "chaos" / "generous_worker.py"
 _LEAVE_SECONDS = 60.0
 # A worker that is told to stop before it listens to signals ends by the signal.
 _ORDERLY = {0, -signal.SIGTERM}
@@ -49,7 +50,7 @@ class Fleet:
         settings: all settings; those given explicitly are passed on.
         folder: for their logs.
         watchdog: ends them if this process dies.
-        program: what is run, see `FENCED`, `UNFENCED` and `FORGETFUL`.
+        program: what is run, see `FENCED`, `UNFENCED`, `FORGETFUL` and `GENEROUS`.
         seconds_per_text: how slow their classifier is.
 
     Attributes:

@@ -94,11 +94,11 @@ class Verdict:
 
     Attributes:
         documents: how many must be counted.
-        lost: documents that are missing in the minutes' counts.
-        double: documents that are there in excess.
+        lost: documents that are missing in the minutes' counts; one with a mark is told by itself.
+        double: documents that are there in excess, in the same way.
         cells: counters of any kind that differ: topics, companies, stories, polarity.
         stories: faults in the stories that are kept behind subjects, and in how often each was told again.
-        examples: some of both, with what is stored and what is wanted.
+        examples: some of both, with what is stored and what is wanted; single documents first.
         not_scored: accepted documents that are not in the scored topic.
         not_dead: records that should be in the dead-letter topic and are not.
         wrongly_dead: records that are there and should not be.
@@ -208,12 +208,8 @@ def judge(settings: Settings, wanted: Input) -> Verdict:
 def verdict_of(found: Found, wanted: Input, settings: TrendSettings) -> Verdict:
     """Compares what the workers wrote with what they should have."""
     differences = wanted.counts.differences(found.counts)
-    excess = [
-        difference.excess
-        for difference in differences
-        if difference.cell[0] == settings.fine_bucket_seconds
-        and (difference.cell[2], difference.cell[5]) == ("all", "documents")
-    ]
+    excess = wanted.counts.documents_off(differences, settings.fine_bucket_seconds)
+    examples = sorted(differences, key=lambda difference: not difference.document)
     faults = faults_of(found.kept, wanted.stories, settings)
     return Verdict(
         documents=len(wanted.accepted),
@@ -221,7 +217,7 @@ def verdict_of(found: Found, wanted: Input, settings: TrendSettings) -> Verdict:
         double=sum(amount for amount in excess if amount > 0),
         cells=len(differences),
         stories=len(faults),
-        examples=(*map(str, differences[:_EXAMPLES]), *faults[:_EXAMPLES]),
+        examples=(*map(str, examples[:_EXAMPLES]), *faults[:_EXAMPLES]),
         not_scored=len(wanted.accepted.keys() - found.scored),
         not_dead=len(wanted.unreadable - found.dead_places) + len(wanted.unscorable - found.dead_ids),
         wrongly_dead=len(found.dead_ids - wanted.unscorable),

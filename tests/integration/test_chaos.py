@@ -11,14 +11,16 @@ import pytest
 
 from monitor.adapters import redis_connection, redis_trends
 from monitor.adapters.redis_keys import RedisKeys
+from monitor.adapters.redis_novelty import RedisStoryMemory
 from monitor.adapters.redis_trends import RedisTrends
-from monitor.messages import ApplyResult, Bucket, BucketCounts, Cell, PartitionUpdate
+from monitor.messages import ApplyResult, Bucket, BucketCounts, Cell, PartitionUpdate, StoryClaim, StoryRecord
 from monitor.settings import Settings
 from tests.chaos.arenas import SingleArena
 from tests.chaos.behind import read_kept
 from tests.chaos.campaign import Campaign
 from tests.chaos.events import Deck, Event, Recovery
 from tests.chaos.fleet import FORGETFUL
+from tests.chaos.generous_worker import GenerousTrends
 from tests.chaos.recount import Verdict, judge, stored_counts
 from tests.chaos.unfenced_worker import UnfencedScript
 from tests.conftest import SettingsFactory
@@ -124,6 +126,26 @@ def test_a_worker_without_fences_counts_a_batch_twice(
         saboteur = RedisTrends(client, settings.redis.key_prefix, settings.trends)
         assert saboteur.apply(update).result is ApplyResult.APPLIED
         assert stored_counts(settings) == {cell: 2}
+    finally:
+        client.close()
+
+
+def test_a_worker_that_gives_claims_back_takes_those_that_others_count_on(make_settings: SettingsFactory) -> None:
+    """The workers of `--sabotage claims` do what the shipped memory refuses: neither epoch nor origin holds them back."""
+    settings = make_settings()
+    client = redis_connection.connect(settings.redis)
+    prefix = settings.redis.key_prefix
+    made = [StoryClaim("a", "0:0", "a", StoryRecord("a", 0, b"\0\0\0\0"), ("band",)), StoryClaim("b", "1:5", "a")]
+    try:
+        memory = RedisStoryMemory(client, prefix, 60)
+        frozen = GenerousTrends(client, prefix, settings.trends)
+        old, new = frozen.assign(0, 0).epoch, RedisTrends(client, prefix, settings.trends).assign(0, 0).epoch
+        claims = [claim for one in made for claim in memory.remember([one], {0: new, 1: 1}) if claim is not None]
+        memory.forget(claims, {0: old})
+        assert memory.look_up(["a", "b"], []) == (claims, [])
+        update = PartitionUpdate(0, old, 0, 1, {}, (), (), 0, tuple(claims))
+        assert frozen.apply(update).result is ApplyResult.STALE_EPOCH
+        assert memory.look_up(["a", "b"], []) == ([None, None], [])
     finally:
         client.close()
 

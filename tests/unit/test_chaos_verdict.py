@@ -27,8 +27,9 @@ from tests.builders import NOW_MS
 from tests.chaos.behind import Kept, evidence_of
 from tests.chaos.copies import Scatter, reprint_of
 from tests.chaos.expected import PartitionCounts
+from tests.chaos.marks import Marker, mark_of
 from tests.chaos.recount import Found, Input, input_from, verdict_of
-from tests.headlines import Headline, headlines
+from tests.headlines import HOUR_MS, Counts, Headline, counts_of, headlines
 from tests.keyword_classifier import KeywordClassifier
 
 PARTITIONS = 3
@@ -60,8 +61,8 @@ class Sent:
 def sent(count: int, seed: int) -> Sent:
     """A feed with copies."""
     found = Sent([[] for _ in range(PARTITIONS)], {})
-    scatter = Scatter(random.Random(seed))
-    for headline in headlines(count, NOW_MS, seed, "h"):
+    scatter = Scatter(random.Random(seed), NOW_MS - 31 * HOUR_MS)
+    for headline in map(scatter.marked, headlines(count, NOW_MS, seed, "h")):
         for document, (key, value) in [(headline, (headline.key, headline.message)), *scatter.after(headline)]:
             found.told[document.id] = document
             found.records[zlib.crc32(key) % PARTITIONS].append(value)
@@ -138,7 +139,7 @@ def test_what_the_program_counts_is_exact_in_whichever_order_partitions_are_read
 
 def test_a_feed_has_copies_in_several_partitions_and_buckets_that_are_full() -> None:
     """Else the law above would say little."""
-    feed = sent(300, 1)
+    feed = sent(400, 1)
     wanted, kept = feed.input, counted(feed, random.Random(1)).kept
     assert wanted.scattered_documents > 5
     assert wanted.scattered_stories > 10
@@ -157,7 +158,6 @@ def test_a_reprint_of_another_paper_bears_the_marks_of_its_story(seed: int) -> N
 
 # What happens to what was counted of a story that lies in two partitions, one of its documents in both.
 SCATTERED = placed((0, FIRST), (1, FIRST), (1, reprint_of(FIRST, "b")), (2, reprint_of(FIRST, "c")))
-HOUR_MS = 3_600_000
 START_MS = FIRST.published_ms // HOUR_MS * HOUR_MS
 
 
@@ -271,6 +271,99 @@ def test_what_is_not_as_it_must_be_is_found(harm: Callable[[Found], None], figur
     assert not verdict.exact
     assert {name: getattr(verdict, name) for name in figures} == figures, verdict
     assert verdict.examples
+
+
+def _apart(*told: Headline, marked: bool) -> list[Headline]:
+    marker = Marker(NOW_MS - 31 * HOUR_MS)
+    return [marker.mark(headline) if marked else headline for headline in told]
+
+
+def _swap(found: Found, there: int, more: Counts, here: int, less: Counts) -> None:
+    """Adds to one partition and takes from another."""
+    found.counts.update({(there, cell): amount for cell, amount in more.items()})
+    found.counts.subtract({(here, cell): amount for cell, amount in less.items()})
+
+
+# Without a mark: what marks are for.
+MARKED = pytest.mark.parametrize("marked", [True, False])
+
+
+@MARKED
+@pytest.mark.parametrize("sentiment", ["positive", None])
+def test_a_document_that_is_lost_does_not_hide_one_of_its_minute_that_is_counted_twice(
+    sentiment: str | None, marked: bool
+) -> None:
+    """Both lie in both partitions, so that either may count either, and all counters that they share add up."""
+    told = replace(FIRST, sentiment=sentiment)
+    twice, lost = _apart(told, replace(told, id="b"), marked=marked)
+    feed = placed(*((partition, headline) for headline in (twice, lost) for partition in (0, 1)))
+    found = counted(feed, _InOrder())
+    assert verdict_of(found, feed.input, SETTINGS).exact
+    _swap(found, 1, counts_of([twice]), 0, counts_of([lost]))
+    verdict = verdict_of(found, feed.input, SETTINGS)
+    assert (verdict.lost, verdict.double, verdict.exact) == ((1, 1, False) if marked else (0, 0, True))
+    if marked and sentiment:
+        assert {f"document {id_}" in "".join(verdict.examples) for id_ in "ab"} == {True}
+
+
+@MARKED
+def test_a_story_that_no_document_begins_does_not_hide_one_that_is_begun_twice(marked: bool) -> None:
+    """Every document counts once, and all that the stories have in common adds up."""
+    first = replace(FIRST, sentiment="positive")
+    other = replace(first, id="c")
+    one, again, two, last = _apart(first, reprint_of(first, "b"), other, reprint_of(other, "d"), marked=marked)
+    feed = placed((0, one), (1, again), (0, two), (1, last))
+    found = counted(feed, _InOrder())
+    assert verdict_of(found, feed.input, SETTINGS).exact
+    _swap(found, 1, _begun_by(again), 0, _begun_by(two))
+    verdict = verdict_of(found, feed.input, SETTINGS)
+    assert (verdict.lost, verdict.double, verdict.cells > 0) == (0, 0, marked)
+
+
+def _begun_by(headline: Headline) -> Counts:
+    counts = counts_of([replace(headline, tells="")])
+    counts.subtract(counts_of([replace(headline, tells="another")]))
+    return counts
+
+
+@pytest.mark.parametrize(("there", "figures"), [(0, (1, 1)), (1, (1, 1)), (2, (1, 1))])
+def test_a_document_with_a_mark_does_not_hide_one_without(there: int, figures: tuple[int, int]) -> None:
+    """Wherever that one is counted once more; each is told once."""
+    (lost,) = _apart(FIRST, marked=True)
+    feed = placed((0, lost), (1, lost), (there, replace(FIRST, id="b")))
+    found = counted(feed, _InOrder())
+    assert verdict_of(found, feed.input, SETTINGS).exact
+    _swap(found, there, counts_of([replace(FIRST, id="b")]), 0, counts_of([lost]))
+    verdict = verdict_of(found, feed.input, SETTINGS)
+    assert (verdict.lost, verdict.double) == figures
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_document_with_a_mark_that_counts_again_is_told_once_each_time(times: int) -> None:
+    """Not once more for the counters that it shares."""
+    (twice,) = _apart(FIRST, marked=True)
+    feed = placed((0, twice), (1, twice), (1, replace(FIRST, id="b")))
+    found = counted(feed, _InOrder())
+    for _ in range(times - 1):
+        _swap(found, 1, counts_of([twice]), 0, Counts())
+    verdict = verdict_of(found, feed.input, SETTINGS)
+    assert (verdict.lost, verdict.double) == (0, times - 1)
+
+
+@given(st.integers(0, 2**32))
+def test_every_document_with_copies_in_several_partitions_has_counters_of_its_own(seed: int) -> None:
+    """And every one of a story that has; no two have the same."""
+    wanted = sent(150, seed).input
+    accepted = [told.headline for told in wanted.accepted.values()]
+    for members in wanted.stories.values():
+        places = set().union(*(told.places for told in members.values()))
+        for told in members.values():
+            own = mark_of(told.headline) or told.headline.published_ms < NOW_MS - 31 * HOUR_MS
+            assert own or len(places) == 1
+    marks = [mark for headline in accepted if (mark := mark_of(headline))]
+    moments = [one.published_ms for one in accepted if one.published_ms < NOW_MS - 31 * HOUR_MS]
+    assert len(set(marks)) == len(marks) == len(wanted.counts.marked) < len(accepted) / 2
+    assert len(set(moments)) == len(moments)
 
 
 class _InOrder(random.Random):
