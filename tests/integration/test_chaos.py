@@ -94,7 +94,7 @@ def test_workers_that_each_remember_for_themselves_count_copies_twice(tmp_path: 
     """The feed has copies of documents and stories that another worker reads, or this would not be found."""
     with SingleArena(tmp_path, lambda line: None) as arena:
         campaign = Campaign(arena, 1, lambda line: None, program=FORGETFUL)
-        verdict = campaign.run(1, ["worker_added"]).verdict
+        verdict = campaign.run(3, ["worker_added"]).verdict
     assert verdict.double > 0
     assert verdict.stories > 0
 
