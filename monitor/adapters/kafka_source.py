@@ -146,7 +146,12 @@ class KafkaSource:
                 self.release(partition)
             raise
         if not self._held_back:  # in an outage polls go on, and bring nothing
-            self._take_doubted()
+            try:
+                self._take_doubted()
+            except TransientError:  # as above: what this poll brought is handed to nobody
+                for batch in batches:
+                    self.release(batch.partition)
+                raise
         return batches
 
     def holds(self, batch: PartitionBatch) -> bool:
